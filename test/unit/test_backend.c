@@ -1,0 +1,234 @@
+/*
+ * test_backend.c - who may have new flows, and limits that hold against any
+ * number of threads.
+ */
+#include "loaded/backend.h"
+
+#include <check.h>
+#include <pthread.h>
+#include <stdlib.h>
+
+#define SECOND UINT64_C(1000000000)
+#define THREADS 4
+#define ROUNDS 50000
+
+struct usable_case {
+	enum backend_admin admin;
+	enum backend_health health;
+	uint32_t weight, active, max;
+	bool usable;
+};
+
+static const struct usable_case usable_cases[] = {
+	{ ADMIN_READY, HEALTH_UP, 1, 0, 0, true },
+	{ ADMIN_READY, HEALTH_UNKNOWN, 1, 0, 0, true },
+	{ ADMIN_READY, HEALTH_UP, 65535, 1000000, 0, true },
+	{ ADMIN_READY, HEALTH_DOWN, 1, 0, 0, false },
+	{ ADMIN_DRAIN, HEALTH_UP, 1, 0, 0, false },
+	{ ADMIN_MAINT, HEALTH_UP, 1, 0, 0, false },
+	{ ADMIN_READY, HEALTH_UP, 0, 0, 0, false },
+	{ ADMIN_READY, HEALTH_UP, 1, 4, 5, true },
+	{ ADMIN_READY, HEALTH_UP, 1, 5, 5, false },
+	{ ADMIN_READY, HEALTH_UP, 1, 6, 5, false },
+	{ ADMIN_READY, HEALTH_UP, 1, UINT32_MAX, 0, false },
+};
+
+START_TEST(usable_looks_at_admin_health_weight_and_room)
+{
+	const struct usable_case *uc = &usable_cases[_i];
+	const struct backend_state b = { .admin = (uint8_t)uc->admin,
+	    .health = (uint8_t)uc->health, .weight = uc->weight,
+	    .active = uc->active, .max_connections = uc->max };
+
+	ck_assert_int_eq(backend_usable(&b, SECOND), uc->usable);
+}
+END_TEST
+
+START_TEST(take_counts_up_to_the_limit_and_release_makes_room)
+{
+	struct backend_state b = { .weight = 1, .max_connections = 2 };
+
+	ck_assert(backend_take(&b, 0));
+	ck_assert(backend_take(&b, 0));
+	ck_assert(!backend_take(&b, 0));
+	ck_assert(!backend_usable(&b, 0));
+	ck_assert_uint_eq(b.active, 2);
+	backend_release(&b);
+	ck_assert(backend_usable(&b, 0));
+	ck_assert(backend_take(&b, 0));
+	ck_assert_uint_eq(b.active, 2);
+	ck_assert_uint_eq(b.flows, 3);
+}
+END_TEST
+
+START_TEST(a_limit_lowered_below_the_count_stops_new_flows_only)
+{
+	struct backend_state b = { .weight = 1, .active = 10,
+	    .max_connections = 5 };
+
+	ck_assert(!backend_take(&b, 0));
+	ck_assert_uint_eq(b.active, 10);
+}
+END_TEST
+
+START_TEST(without_a_token_nothing_changes)
+{
+	struct backend_state b = { .weight = 1, .max_rate = 3 };
+
+	for (int i = 0; i < 3; i++)
+		ck_assert(backend_take(&b, SECOND));
+	ck_assert(!backend_usable(&b, SECOND));
+	ck_assert(!backend_take(&b, SECOND));
+	ck_assert_uint_eq(b.active, 3);
+	ck_assert_uint_eq(b.flows, 3);
+	ck_assert(backend_usable(&b, 2 * SECOND));
+	ck_assert(backend_take(&b, 2 * SECOND));
+}
+END_TEST
+
+START_TEST(a_full_backend_spends_no_token)
+{
+	struct backend_state b = { .weight = 1, .max_rate = 3,
+	    .max_connections = 1 };
+
+	ck_assert(backend_take(&b, SECOND));
+	for (int i = 0; i < 5; i++)
+		ck_assert(!backend_take(&b, SECOND));
+	b.max_connections = 0;
+	ck_assert(backend_take(&b, SECOND));
+	ck_assert(backend_take(&b, SECOND));
+	ck_assert(!backend_take(&b, SECOND));
+}
+END_TEST
+
+START_TEST(release_stops_at_zero)
+{
+	struct backend_state b = { .active = 1 };
+
+	backend_release(&b);
+	backend_release(&b);
+	ck_assert_uint_eq(b.active, 0);
+}
+END_TEST
+
+struct race {
+	struct backend_state b;
+	_Atomic uint32_t holders;	/* counted apart from the backend */
+	_Atomic uint32_t most;
+	_Atomic uint64_t taken;
+};
+
+static void
+note_most(struct race *r, uint32_t holders)
+{
+	uint32_t most = atomic_load(&r->most);
+
+	while (holders > most &&
+	    !atomic_compare_exchange_weak(&r->most, &most, holders))
+		;
+}
+
+static void *
+take_and_release(void *arg)
+{
+	struct race *r = arg;
+
+	for (int i = 0; i < ROUNDS; i++) {
+		if (!backend_take(&r->b, SECOND))
+			continue;
+		note_most(r, atomic_fetch_add(&r->holders, 1) + 1);
+		atomic_fetch_add(&r->taken, 1);
+		atomic_fetch_sub(&r->holders, 1);
+		backend_release(&r->b);
+	}
+	return NULL;
+}
+
+static void *
+take_only(void *arg)
+{
+	struct race *r = arg;
+
+	for (int i = 0; i < ROUNDS; i++) {
+		if (backend_take(&r->b, SECOND))
+			atomic_fetch_add(&r->taken, 1);
+	}
+	return NULL;
+}
+
+static void
+run_race(struct race *r, void *(*body)(void *))
+{
+	pthread_t threads[THREADS];
+
+	for (int i = 0; i < THREADS; i++)
+		ck_assert_int_eq(pthread_create(&threads[i], NULL, body, r),
+		    0);
+	for (int i = 0; i < THREADS; i++)
+		pthread_join(threads[i], NULL);
+}
+
+START_TEST(racing_threads_never_pass_the_limit)
+{
+	struct race r = { .b = { .weight = 1, .max_connections = 2 } };
+
+	run_race(&r, take_and_release);
+	ck_assert_uint_le(r.most, 2);
+	ck_assert_uint_eq(r.b.active, 0);
+	ck_assert_uint_gt(r.taken, 0);
+	ck_assert_uint_eq(r.b.flows, r.taken);
+}
+END_TEST
+
+START_TEST(racing_threads_fill_a_backend_exactly)
+{
+	struct race r = { .b = { .weight = 1, .max_connections = 70001 } };
+
+	run_race(&r, take_only);
+	ck_assert_uint_eq(r.taken, 70001);
+	ck_assert_uint_eq(r.b.active, 70001);
+}
+END_TEST
+
+START_TEST(racing_threads_keep_the_rate_and_the_count)
+{
+	struct race r = { .b = { .weight = 1, .max_rate = 12345 } };
+
+	run_race(&r, take_only);
+	ck_assert_uint_eq(r.taken, 12345);
+	ck_assert_uint_eq(r.b.active, 12345);
+	ck_assert_uint_eq(r.b.flows, 12345);
+}
+END_TEST
+
+int
+main(void)
+{
+	const int ncases = sizeof(usable_cases) / sizeof(usable_cases[0]);
+	Suite *suite = suite_create("backend");
+	TCase *usable = tcase_create("usable"), *take = tcase_create("take");
+	TCase *race = tcase_create("race");
+	SRunner *runner = srunner_create(suite);
+	int failed;
+
+	tcase_add_loop_test(usable,
+	    usable_looks_at_admin_health_weight_and_room, 0, ncases);
+	tcase_add_test(take,
+	    take_counts_up_to_the_limit_and_release_makes_room);
+	tcase_add_test(take,
+	    a_limit_lowered_below_the_count_stops_new_flows_only);
+	tcase_add_test(take, without_a_token_nothing_changes);
+	tcase_add_test(take, a_full_backend_spends_no_token);
+	tcase_add_test(take, release_stops_at_zero);
+	tcase_add_test(race, racing_threads_never_pass_the_limit);
+	tcase_add_test(race, racing_threads_fill_a_backend_exactly);
+	tcase_add_test(race, racing_threads_keep_the_rate_and_the_count);
+	tcase_set_timeout(race, 60);
+	suite_add_tcase(suite, usable);
+	suite_add_tcase(suite, take);
+	suite_add_tcase(suite, race);
+	srunner_run_all(runner, CK_NORMAL);
+	failed = srunner_ntests_failed(runner);
+	srunner_free(runner);
+	return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+}
