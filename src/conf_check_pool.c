@@ -1,0 +1,182 @@
+/*
+ * conf_check_pool.c - what must hold for the backends of a config.
+ * conf_check.c calls this.
+ */
+#include <errno.h>
+#include <stdlib.h>
+
+#include "loaded/backend.h"
+#include "loaded/conf_check.h"
+
+static int
+compare_refs(const void *a, const void *b)
+{
+	const struct conf_backend_ref *ra = a, *rb = b;
+	int order = (ra->pool > rb->pool) - (ra->pool < rb->pool);
+
+	if (order == 0)
+		order = addr_compare(&ra->backend->addr, &rb->backend->addr);
+	if (order == 0)
+		order = ra->backend->port - rb->backend->port;
+	return order;
+}
+
+int
+conf_backend_index_init(struct conf_backend_index *index,
+    const struct conf *conf)
+{
+	size_t count = 0;
+
+	for (uint32_t p = 0; p < conf->npools; p++)
+		count += conf->pools[p].nbackends;
+	*index = (struct conf_backend_index){
+		.refs = calloc(count + 1, sizeof(*index->refs)),
+	};
+	if (index->refs == NULL)
+		return -ENOMEM;
+	for (uint32_t p = 0; p < conf->npools; p++) {
+		for (uint32_t i = 0; i < conf->pools[p].nbackends; i++)
+			index->refs[index->count++] = (struct conf_backend_ref){
+				p, &conf->pools[p].backends[i]
+			};
+	}
+	qsort(index->refs, count, sizeof(*index->refs), compare_refs);
+	return 0;
+}
+
+void
+conf_backend_index_fini(struct conf_backend_index *index)
+{
+	free(index->refs);
+}
+
+static int
+compare_addrs(const void *a, const void *b)
+{
+	const struct conf_backend_ref *ra = a, *rb = b;
+	const int order = (ra->pool > rb->pool) - (ra->pool < rb->pool);
+
+	return order != 0 ?
+	    order :
+	    addr_compare(&ra->backend->addr, &rb->backend->addr);
+}
+
+bool
+conf_backend_index_has(const struct conf_backend_index *index, uint32_t pool,
+    const struct addr *addr)
+{
+	const struct conf_backend backend = { .addr = *addr };
+	const struct conf_backend_ref wanted = { pool, &backend };
+
+	return bsearch(&wanted, index->refs, index->count, sizeof(*index->refs),
+		   compare_addrs) != NULL;
+}
+
+/* The same address and port twice in one pool. */
+static void
+check_duplicates(struct conf_report *r)
+{
+	struct conf_backend_index index;
+	const struct conf_backend *a, *b;
+	char addr[ADDR_STRLEN], text[CONF_WHERE_LEN];
+
+	if (conf_backend_index_init(&index, r->conf) != 0) {
+		conf_report_out_of_memory(r);
+		return;
+	}
+	for (size_t i = 1; i < index.count; i++) {
+		if (compare_refs(&index.refs[i - 1], &index.refs[i]) != 0)
+			continue;
+		a = index.refs[i - 1].backend;
+		b = index.refs[i].backend;
+		if (a > b) {
+			a = b;
+			b = index.refs[i - 1].backend;
+		}
+		conf_report_format(conf_report_where(r, &a->addr), text);
+		conf_report_error(r, conf_report_where(r, &b->addr),
+		    "pools \"%s\": backend %s port %u is there twice, "
+		    "before in %s",
+		    r->conf->pools[index.refs[i].pool].name,
+		    addr_format(&b->addr, addr), b->port, text);
+	}
+	conf_backend_index_fini(&index);
+}
+
+/* srcmask: mask and value must be of the backend's family and fit together. */
+static void
+check_source(struct conf_report *r, const struct conf_backend *backend)
+{
+	const bool v4 = addr_is_v4(&backend->addr);
+	const struct addr *mask = &backend->mask, *value = &backend->value;
+	char text[ADDR_STRLEN], other[ADDR_STRLEN];
+
+	if (addr_is_v4(mask) != v4)
+		conf_report_error(r, conf_report_where(r, mask),
+		    "mask %s is not of the family of backend %s",
+		    addr_format(mask, text),
+		    addr_format(&backend->addr, other));
+	if (addr_is_v4(value) != v4)
+		conf_report_error(r, conf_report_where(r, value),
+		    "value %s is not of the family of backend %s",
+		    addr_format(value, text),
+		    addr_format(&backend->addr, other));
+	if (addr_is_v4(mask) != v4 || addr_is_v4(value) != v4)
+		return;
+	for (size_t i = 0; i < sizeof(value->b); i++) {
+		if ((value->b[i] & ~mask->b[i]) == 0)
+			continue;
+		conf_report_error(r, conf_report_where(r, value),
+		    "value %s has bits outside of mask %s",
+		    addr_format(value, text), addr_format(mask, other));
+		return;
+	}
+}
+
+static bool
+is_reachable(const struct conf *conf, const struct addr *addr)
+{
+	for (uint32_t i = 0; i < conf->nbackend_networks; i++) {
+		if (prefix_contains(&conf->backend_networks[i], addr))
+			return true;
+	}
+	return conf->nbackend_networks == 0;
+}
+
+static void
+check_backend(struct conf_report *r, const struct conf_backend *backend)
+{
+	char text[ADDR_STRLEN];
+
+	if (!is_reachable(r->conf, &backend->addr))
+		conf_report_error(r, conf_report_where(r, &backend->addr),
+		    "backend %s is in none of backend_networks, so its replies "
+		    "would not be seen",
+		    addr_format(&backend->addr, text));
+	if (backend->has_mask)
+		check_source(r, backend);
+}
+
+void
+conf_check_pools(struct conf_report *r)
+{
+	const struct conf *conf = r->conf;
+	uint64_t total = 0;
+
+	for (uint32_t p = 0; p < conf->npools; p++) {
+		const struct conf_pool *pool = &conf->pools[p];
+
+		for (uint32_t i = 0; i < pool->nbackends; i++)
+			check_backend(r, &pool->backends[i]);
+		if (pool->nbackends == 0)
+			conf_report_warning(r,
+			    conf_report_where(r, &pool->backends),
+			    "pools \"%s\" has no backends", pool->name);
+		total += pool->nbackends;
+	}
+	if (total > BACKEND_SLOTS)
+		conf_report_error(r, conf_report_where(r, &conf->pools),
+		    "pools have %llu backends together, expected at most %d",
+		    (unsigned long long)total, BACKEND_SLOTS);
+	check_duplicates(r);
+}

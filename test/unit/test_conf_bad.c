@@ -1,0 +1,245 @@
+/*
+ * test_conf_bad.c - broken configs: each is refused, with exactly one line
+ * that names the file, the very line of the mistake, and what is wrong.
+ */
+#include "loaded/conf.h"
+
+#include <check.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define POOLS \
+	"pools = ( { name = \"p\"; backends = ( { address = \"10.0.0.1\"; },"  \
+	" { address = \"fd00::1\"; } ); } );\n"
+#define KEYS(addresses, ports) \
+	" addresses = [ " addresses " ];\n protocol = \"tcp\";\n"             \
+	" ports = [ " ports " ];\n pool = \"p\";\n"
+#define SERVICE(name, addresses, ports) \
+	"{ name = \"" name "\";\n" KEYS(addresses, ports) "}"
+#define SERVICES "services = ( " SERVICE("s", "\"192.0.2.1\"", "80") " );\n"
+
+/* What is given stands alone on line 8, 2, 2 or 3. */
+#define TOP(x) POOLS SERVICES x "\n"
+#define POOL(x) "pools = ( { name = \"p\"; backends = ();\n" x "\n} );\n" SERVICES
+#define BACKEND(x) \
+	"pools = ( { name = \"p\"; backends = ( {\n" x "\n} ); } );\n" SERVICES
+#define IN_SERVICE(x) \
+	POOLS "services = ( { name = \"s\";\n" x "\n"                         \
+	KEYS("\"192.0.2.1\"", "80") "} );\n"
+
+/* Its addresses and ports stand on lines 3 and 5. */
+#define WITH(addresses, ports) \
+	POOLS "services = ( " SERVICE("s", addresses, ports) " );\n"
+
+#define NAME64 \
+	"a234567890123456789012345678901234567890123456789012345678901234"
+
+static const struct {
+	const char *text;
+	int line;
+	const char *phrase;
+} broken[] = {
+	/* syntax */
+	{ TOP("user = ;"), 8, "syntax error" },
+	{ TOP("user = \"a\"\ngroup = \"b\" }"), 9, "syntax error" },
+	{ TOP("group = \"g\";\nuser = \"u\";\ngroup = \"h\";"), 10,
+	    "duplicate setting name" },
+	{ TOP("user = \"loaded"), 8, "a string starts here and never ends" },
+	{ TOP("/* user = \"x\";"), 8, "a comment starts here and never ends" },
+	{ TOP("@include \"x\""), 8, "@include outside of a file" },
+	{ TOP("user @ = 1;"), 8, "expected @include" },
+	{ WITH("\"192.0.2.1\",\n 5", "80"), 4, "mismatched element type" },
+	/* keys */
+	{ SERVICES, 1, "key \"pools\" is missing, expected a list" },
+	{ POOLS, 1, "key \"services\" is missing" },
+	{ TOP("usr = \"x\";"), 8,
+	    "unknown key \"usr\", expected one of user, group, chroot" },
+	{ IN_SERVICE("adresses = 1;"), 3,
+	    "services \"s\": unknown key \"adresses\", expected one of name, "
+	    "addresses" },
+	{ TOP("log = {\n colour = true; };"), 9,
+	    "log: unknown key \"colour\", expected one of target, level" },
+	{ BACKEND("address = \"10.0.0.1\"; wieght = 1;"), 2,
+	    "backends: unknown key \"wieght\"" },
+	{ BACKEND(""), 1, "backends: key \"address\" is missing" },
+	{ IN_SERVICE("persistence = {\n };"), 3,
+	    "persistence: key \"timeout\" is missing, expected a duration" },
+	{ BACKEND("address = \"10.0.0.1\";\nsource = { mask = \"0.0.0.1\"; };"),
+	    3, "source: key \"value\" is missing" },
+	{ POOLS "services = (\n{ " KEYS("\"192.0.2.1\"", "80") " } );", 3,
+	    "services: key \"name\" is missing, expected a name" },
+	/* types */
+	{ TOP("user = 5;"), 8, "user is an integer, expected a name" },
+	{ TOP("user = [ \"a\" ];"), 8, "user is an array, expected a name" },
+	{ TOP("log = ( );"), 8, "log is a list, expected a group" },
+	{ TOP("log = \"syslog\";"), 8, "log is a string, expected a group" },
+	{ TOP("flows = { max = \"5\"; };"), 8,
+	    "max is a string, expected an integer, 64-67108864" },
+	{ TOP("flows = { max = 65.5; };"), 8, "max is a fraction" },
+	{ TOP("flows = { max = true; };"), 8, "max is a boolean" },
+	{ TOP("flows = { max = 0x100; };"), 8, "max is a hexadecimal number" },
+	{ TOP("flows = { syn = 60; };"), 8,
+	    "syn is an integer, expected a duration" },
+	{ "pools = { };\n" SERVICES, 1,
+	    "pools is a group, expected a list of groups" },
+	{ "pools = (\n5 );\n" SERVICES, 2,
+	    "pools has an element that is no group" },
+	{ IN_SERVICE("persistence = true;"), 3, "persistence is a boolean" },
+	{ WITH("5", "80"), 3, "addresses is an integer, expected an array" },
+	{ WITH("\"192.0.2.1\"", "true"), 5, "ports is a boolean" },
+	/* numbers */
+	{ BACKEND("address = \"10.0.0.1\";\nweight = 70000;"), 3,
+	    "weight 70000 is out of range, expected 0-65535" },
+	{ BACKEND("address = \"10.0.0.1\"; weight = -1;"), 2,
+	    "weight -1 is out of range" },
+	{ BACKEND("address = \"10.0.0.1\"; weight = 4294967297;"), 2,
+	    "4294967297 is too large for a plain integer" },
+	{ BACKEND("address = \"10.0.0.1\"; weight = -4294967295;"), 2,
+	    "4294967295 is too large for a plain integer" },
+	{ BACKEND("address = \"10.0.0.1\"; max_rate = 4294967296L;"), 2,
+	    "max_rate 4294967296 is out of range, expected 0-4294967295" },
+	{ BACKEND("address = \"10.0.0.1\"; port = 0;"), 2,
+	    "port 0 is out of range, expected 1-65535" },
+	{ TOP("flows = { max = 63; };"), 8, "max 63 is out of range" },
+	{ TOP("flows = { max = 67108865; };"), 8, "expected 64-67108864" },
+	{ TOP("workers = { queue_length = 0; };"), 8, "expected 1-65535" },
+	{ IN_SERVICE("persistence = { timeout = \"1m\";\n mask4 = 33; };"), 4,
+	    "mask4 33 is out of range, expected 0-32" },
+	{ IN_SERVICE("persistence = { timeout = \"1m\"; mask6 = 129; };"), 3,
+	    "expected 0-128" },
+	/* durations */
+	{ IN_SERVICE("persistence = {\n timeout = \"60\"; };"), 4,
+	    "timeout \"60\" has no unit, expected a number with ms, s, m, h or "
+	    "d" },
+	{ TOP("flows = { udp = \"soon\"; };"), 8, "\"soon\" is no duration" },
+	{ TOP("flows = { udp = \"0s\"; };"), 8, "expected more than 0" },
+	{ TOP("flows = { udp = \"50d\"; };"), 8, "expected at most 49d" },
+	/* words and text */
+	{ TOP("log = { level = \"loud\"; };"), 8,
+	    "level \"loud\" is unknown, expected \"err\", \"warn\", \"notice\", "
+	    "\"info\" or \"debug\"" },
+	{ IN_SERVICE("scheduler = \"best\";"), 3,
+	    "scheduler \"best\" is unknown, expected \"rr\", \"wrr\"" },
+	{ IN_SERVICE("forward = \"dr\";"), 3,
+	    "forward \"dr\" is not supported yet, expected \"nat\"" },
+	{ POOLS "services = ( { name = \"s\"; addresses = [ \"192.0.2.1\" ];\n"
+	    "protocol = \"sctp\"; ports = [ 80 ]; pool = \"p\"; } );", 3,
+	    "protocol \"sctp\" is not supported yet, expected \"tcp\" or "
+	    "\"udp\"" },
+	{ IN_SERVICE("on_down = \"Reset\";"), 3, "on_down \"Reset\" is unknown" },
+	{ IN_SERVICE("no_backend = \"keep\";"), 3, "\"reset\" or \"drop\"" },
+	{ IN_SERVICE("hash = \"port\";"), 3, "\"client\" or \"client-port\"" },
+	{ TOP("user = \"\";"), 8, "user \"\" is not valid, expected a name" },
+	{ TOP("user = \"a b\";"), 8, "user \"a b\" is not valid" },
+	{ TOP("user = \"" NAME64 "\";"), 8, "is too long, expected a name" },
+	{ TOP("user = \"a\\nb\";"), 8, "user has a control character" },
+	{ TOP("chroot = \"empty\";"), 8, "expected an absolute path" },
+	{ TOP("chroot = \"/" NAME64 NAME64 "\";"), 8, "is too long" },
+	{ TOP("interfaces = { public = \"sixteen-letters-\"; };"), 8,
+	    "expected an interface name of 1-15" },
+	{ TOP("interfaces = { public = \"a/b\"; };"), 8, "is not valid" },
+	{ TOP("hash_key = \"00112233445566778899aabbccddeef\";"), 8,
+	    "hash_key is not valid, expected 32 hexadecimal digits" },
+	{ TOP("hash_key = \"00112233445566778899aabbccddeefg\";"), 8,
+	    "hash_key is not valid" },
+	{ TOP("workers = { cores = \"0-\"; };"), 8, "is no list of cores" },
+	{ TOP("workers = { cores = \"1,1\"; };"), 8, "none twice" },
+	{ TOP("workers = { cores = \"0-64\"; };"), 8, "expected at most 64" },
+	{ TOP("workers = { cores = \"0-3\";\n first_queue = 65532; };"), 9,
+	    "first_queue 65532 is too high for 4 workers" },
+	/* addresses */
+	{ WITH("\"web.example\"", "80"), 3, "is no IP address" },
+	{ WITH("\"192.0.2.1\",\n\"192.0.2\"\n", "80"), 4, "is no IP address" },
+	{ WITH("\"192.0.2.1\",\n\"0.0.0.0\" # here\n,\n\"192.0.2.2\"", "80"),
+	    4, "addresses \"0.0.0.0\" is unspecified" },
+	{ WITH("\"127.0.0.53\"", "80"), 3, "is a loopback address" },
+	{ WITH("\"239.1.1.1\"", "80"), 3, "is a multicast address" },
+	{ WITH("\"255.255.255.255\"", "80"), 3, "is the broadcast address" },
+	{ WITH("\"::\"", "80"), 3, "is unspecified" },
+	{ WITH("\"::1\"", "80"), 3, "is a loopback address" },
+	{ WITH("\"ff02::1\"", "80"), 3, "expected a unicast address" },
+	{ WITH("\"::ffff:192.0.2.1\"", "80"), 3, "not IPv4-mapped" },
+	{ WITH("", "80"), 3, "addresses has 0 elements, expected 1-256" },
+	{ WITH("\"192.0.2.1\",\n \"192.0.2.1\"", "80"), 4,
+	    "addresses \"192.0.2.1\" repeats one of x.conf:3" },
+	{ BACKEND("address = \"127.0.0.1\";"), 2, "is a loopback address" },
+	{ TOP("backend_networks = [ \"10.0.0.1/24\" ];"), 8, "is no network" },
+	{ TOP("backend_networks = [ \"10.0.0.0/24\",\n\"fd00::/129\" ];"), 9,
+	    "is no network" },
+	/* ports */
+	{ WITH("\"192.0.2.1\"", "\"8099-8000\""), 5, "is reversed" },
+	{ WITH("\"192.0.2.1\"", "0"), 5, "ports 0 is out of range" },
+	{ WITH("\"192.0.2.1\"", "80,\n70000"), 6, "70000 is out of range" },
+	{ WITH("\"192.0.2.1\"", "\"70000\""), 5, "is out of range" },
+	{ WITH("\"192.0.2.1\"", "\"http\""), 5, "is no port" },
+	{ WITH("\"192.0.2.1\"", "\"80-\""), 5, "is no port" },
+	{ WITH("\"192.0.2.1\"", ""), 5, "ports has 0 elements" },
+	{ WITH("\"192.0.2.1\"", "80,\n 80"), 6, "ports 80 repeats one of" },
+	{ WITH("\"192.0.2.1\"", "\"80-90\",\n \"85-95\""), 6,
+	    "ports \"85-95\" repeats one of x.conf:5" },
+	/* between values */
+	{ POOLS "services = (\n" SERVICE("s", "\"192.0.2.1\"", "80") ",\n"
+	    SERVICE("s", "\"192.0.2.2\"", "80") " );\n", 9,
+	    "services \"s\" is defined twice, before in x.conf:3" },
+	{ "pools = (\n { name = \"p\"; backends = ( { address = \"10.0.0.1\"; }"
+	    " ); },\n { name = \"p\"; backends = ( { address = \"10.0.0.2\"; }"
+	    " ); } );\n" SERVICES, 3,
+	    "pools \"p\" is defined twice, before in x.conf:2" },
+	{ "pools = ();\n" SERVICES, 6, "pool \"p\" is not defined" },
+	{ POOLS "services = (\n"
+	    SERVICE("a", "\"192.0.2.2\", \"192.0.2.1\"", "\"79-90\"") ",\n"
+	    SERVICE("b", "\"192.0.2.1\"", "443, 90") " );\n", 12,
+	    "services \"b\" overlaps \"a\" of x.conf:3: both have tcp port 90 "
+	    "of 192.0.2.1" },
+	{ BACKEND("address = \"10.0.0.1\"; }, {\naddress = \"10.0.0.1\";"), 3,
+	    "pools \"p\": backend 10.0.0.1 port 0 is there twice, before in "
+	    "x.conf:2" },
+	{ BACKEND("address = \"192.0.2.1\";"), 5, "which makes a loop" },
+	{ TOP("backend_networks = [ \"10.0.0.0/31\" ];"), 1,
+	    "backend fd00::1 is in none of backend_networks" },
+	{ BACKEND("address = \"10.0.0.1\";\n source = { mask = \"0.0.0.3\";\n"
+	    "value = \"0.0.0.4\"; };"), 4,
+	    "value 0.0.0.4 has bits outside of mask 0.0.0.3" },
+	{ BACKEND("address = \"10.0.0.1\";\n source = { mask = \"::3\";\n"
+	    "value = \"0.0.0.3\"; };"), 3, "mask ::3 is not of the family" },
+	{ BACKEND("address = \"10.0.0.1\";\n source = { mask = \"0.0.0.3\";\n"
+	    "value = \"::3\"; };"), 4, "value ::3 is not of the family" },
+};
+
+START_TEST(mistake_is_one_line_with_its_place)
+{
+	struct conf *conf;
+	char *said = NULL, place[32];
+	size_t size;
+	FILE *errors = open_memstream(&said, &size);
+	const int error = conf_load_text(&conf, "x.conf", broken[_i].text,
+	    errors);
+
+	fclose(errors);
+	snprintf(place, sizeof(place), "x.conf:%d: ", broken[_i].line);
+	ck_assert_msg(error == -EINVAL && conf == NULL, "case %d", _i);
+	ck_assert_msg(strncmp(said, place, strlen(place)) == 0 &&
+	    strstr(said, broken[_i].phrase) != NULL &&
+	    strchr(said, '\n') == said + size - 1,
+	    "case %d: wanted %s%s, got %s", _i, place, broken[_i].phrase, said);
+	free(said);
+}
+END_TEST
+
+int
+main(void)
+{
+	Suite *suite = suite_create("conf_bad");
+	TCase *tcase = tcase_create("mistakes");
+	SRunner *runner = srunner_create(suite);
+	int failed;
+
+	tcase_add_loop_test(tcase, mistake_is_one_line_with_its_place, 0,
+	    (int)(sizeof(broken) / sizeof(broken[0])));
+	suite_add_tcase(suite, tcase);
+	srunner_run_all(runner, CK_NORMAL);
+	failed = srunner_ntests_failed(runner);
+	srunner_free(runner);
+	return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+}
