@@ -110,7 +110,7 @@ START_TEST(every_prefix_is_survived_and_needs_the_id)
 	uint32_t len;
 
 	mnl_attr_put(nlh, NFQA_PAYLOAD, PACKET_LEN, PACKET);
-	for (len = 0; len < MNL_NLMSG_HDRLEN + 4 + 4 + ID_LEN; len++)
+	for (len = 0; len < 16 + 4 + 4 + ID_LEN; len++)
 		ck_assert_int_eq(parse(&p, len), NFQ_MSG_GARBAGE);
 }
 END_TEST
@@ -136,16 +136,25 @@ START_TEST(errors_are_told_by_number)
 }
 END_TEST
 
+static int
+collect(const struct nlattr *attr, void *arg)
+{
+	const struct nlattr **attrs = arg;
+
+	ck_assert_uint_le(mnl_attr_get_type(attr), NFQA_MAX);
+	attrs[mnl_attr_get_type(attr)] = attr;
+	return MNL_CB_OK;
+}
+
 /* bit 0: payload, bit 1: mark, bit 2: drop. */
 START_TEST(verdict_is_what_the_kernel_expects)
 {
 	const bool payload = _i & 1, mark = _i & 2, drop = _i & 4;
+	const struct nlattr *attrs[NFQA_MAX + 1] = { NULL };
 	struct nlmsghdr *nlh = start_message();
 	const struct nfqnl_msg_verdict_hdr *verdict;
 	const struct nfgenmsg *nfg;
-	const struct nlattr *attr;
 	struct nfq_packet p;
-	uint32_t seen = 0;
 	uint8_t *at;
 
 	if (mark)
@@ -162,29 +171,21 @@ START_TEST(verdict_is_what_the_kernel_expects)
 	ck_assert_uint_eq(nlh->nlmsg_flags, NLM_F_REQUEST);
 	nfg = mnl_nlmsg_get_payload(nlh);
 	ck_assert_uint_eq(ntohs(nfg->res_id), 5);
-	mnl_attr_for_each(attr, nlh, sizeof(*nfg)) {
-		seen |= 1U << mnl_attr_get_type(attr);
-		switch (mnl_attr_get_type(attr)) {
-		case NFQA_VERDICT_HDR:
-			verdict = mnl_attr_get_payload(attr);
-			ck_assert_uint_eq(ntohl(verdict->id), ID);
-			ck_assert_uint_eq(ntohl(verdict->verdict),
-			    drop ? NF_DROP : NF_ACCEPT);
-			break;
-		case NFQA_MARK:
-			ck_assert_uint_eq(mnl_attr_get_u32(attr), 0);
-			break;
-		case NFQA_PAYLOAD:
-			ck_assert_uint_eq(mnl_attr_get_payload_len(attr),
-			    PACKET_LEN);
-			ck_assert_mem_eq(mnl_attr_get_payload(attr), PACKET,
-			    PACKET_LEN);
-			break;
-		}
+	ck_assert_int_eq(mnl_attr_parse(nlh, sizeof(*nfg), collect, attrs),
+	    MNL_CB_OK);
+	verdict = mnl_attr_get_payload(attrs[NFQA_VERDICT_HDR]);
+	ck_assert_uint_eq(ntohl(verdict->id), ID);
+	ck_assert_uint_eq(ntohl(verdict->verdict), drop ? NF_DROP : NF_ACCEPT);
+	ck_assert((attrs[NFQA_MARK] != NULL) == mark);
+	if (mark)
+		ck_assert_uint_eq(mnl_attr_get_u32(attrs[NFQA_MARK]), 0);
+	ck_assert((attrs[NFQA_PAYLOAD] != NULL) == payload);
+	if (payload) {
+		ck_assert_uint_eq(mnl_attr_get_payload_len(attrs[NFQA_PAYLOAD]),
+		    PACKET_LEN);
+		ck_assert_mem_eq(mnl_attr_get_payload(attrs[NFQA_PAYLOAD]),
+		    PACKET, PACKET_LEN);
 	}
-	ck_assert_uint_eq(seen,
-	    1U << NFQA_VERDICT_HDR | (mark ? 1U << NFQA_MARK : 0) |
-		(payload ? 1U << NFQA_PAYLOAD : 0));
 }
 END_TEST
 
