@@ -60,22 +60,29 @@ csum_pseudo(const struct addr *src, const struct addr *dst, uint8_t proto,
 	return csum_add(sum, tail, sizeof(tail));
 }
 
+/* RFC 1624, eqn. 3: ~m + m', for one word after the other. */
 uint64_t
 csum_delta(uint64_t delta, const void *old, const void *new, size_t len)
 {
-	/* RFC 1624, eqn. 3: ~m + m', here for several words at once. */
-	delta = add_carry(delta, (uint16_t)~csum_fold(csum_add(0, old, len)));
-	return add_carry(delta, csum_fold(csum_add(0, new, len)));
+	uint16_t from, to;
+	size_t i;
+
+	for (i = 0; i + 1 < len; i += 2) {
+		memcpy(&from, (const uint8_t *)old + i, sizeof(from));
+		memcpy(&to, (const uint8_t *)new + i, sizeof(to));
+		delta += (uint64_t)(uint16_t)~from + to;
+	}
+	return delta;
 }
 
 uint16_t
 csum_apply(uint16_t check_be, uint64_t delta)
 {
-	return (uint16_t)~csum_fold(add_carry(delta, (uint16_t)~check_be));
+	return (uint16_t)~csum_fold(delta + (uint16_t)~check_be);
 }
 
 uint16_t
 csum_apply_plain(uint16_t sum_be, uint64_t delta)
 {
-	return csum_fold(add_carry(delta, sum_be));
+	return csum_fold(delta + sum_be);
 }
