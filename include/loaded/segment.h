@@ -1,0 +1,52 @@
+/*
+ * segment.h - the shared segment: all state that has to outlive a child.
+ *
+ *   head | counters of each worker | backend states | flow table
+ *
+ * It is a memfd that the supervisor makes and keeps; children inherit the
+ * mapping.  Its layout is fixed once made and carries a version.
+ */
+#ifndef LOADED_SEGMENT_H
+#define LOADED_SEGMENT_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "loaded/backend.h"
+#include "loaded/stats.h"
+
+#define SEGMENT_MAGIC 0x4c445347U /* "LDSG" */
+#define SEGMENT_VERSION 1U
+
+struct segment_head {
+	uint32_t magic, version;
+	uint64_t size;
+	uint64_t stats_off, backends_off, flows_off;
+	uint32_t nworkers, flows_max;
+};
+
+struct segment {
+	struct segment_head *head; /* owned mapping */
+	int fd;                    /* owned */
+};
+
+/*
+ * Makes the segment and touches all of it, so that memory is short now or
+ * never.  flow_key: secret of the flow table.  0 or -errno.
+ */
+int segment_create(struct segment *seg, uint32_t nworkers, uint32_t flows_max,
+    const uint8_t flow_key[static SIPHASH_KEY_LEN]);
+void segment_close(struct segment *seg);
+
+struct stats *segment_stats(const struct segment *seg, uint32_t worker);
+struct backend_state *segment_backends(const struct segment *seg);
+void *segment_flows(const struct segment *seg);
+
+/*
+ * A memfd of its own with size bytes of data, that nobody can write, mapped.
+ * For the table.  NULL and errno on failure.
+ */
+const void *segment_seal(const void *data, size_t size, const char *name,
+    int *fd);
+
+#endif

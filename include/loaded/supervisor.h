@@ -1,0 +1,17 @@
+/*
+ * supervisor.h - the root process.
+ */
+#ifndef LOADED_SUPERVISOR_H
+#define LOADED_SUPERVISOR_H
+
+#include <stdbool.h>
+
+#include "loaded/conf.h"
+
+/*
+ * Opens what needs root, runs the balancer and waits for the end.  The conf
+ * is checked, with its cores filled in.  Returns the exit status.
+ */
+int supervisor_run(const struct conf *conf, bool foreground);
+
+#endif

@@ -1,0 +1,37 @@
+/*
+ * worker.h - the thread that owns one queue on one core.
+ */
+#ifndef LOADED_WORKER_H
+#define LOADED_WORKER_H
+
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdint.h>
+
+#include "loaded/balance.h"
+#include "loaded/nfq.h"
+#include "loaded/stats.h"
+
+struct worker_conf {
+	uint32_t index, count; /* this one, of how many */
+	uint16_t core;
+	uint16_t queue;          /* number */
+	int fd;                  /* borrowed: the queue's socket */
+	struct stats *stats;     /* borrowed: in the segment */
+	const atomic_bool *stop; /* borrowed: finish what waits, end */
+};
+
+struct worker;
+
+/* balance: copied; its random state is made the worker's own. */
+struct worker *worker_new(const struct worker_conf *conf,
+    const struct balance *balance);
+
+/* 0, or -errno: the thread could not be made or pinned to its core. */
+int worker_start(struct worker *w);
+
+/* Waits for its end. */
+void worker_join(struct worker *w);
+void worker_free(struct worker *w);
+
+#endif
