@@ -154,7 +154,8 @@ PLANTED = {
     "compile": {H: HEADER.replace("int a,", "size_t a,")},
     "whitespace": {C: "+\n/*\n * more \n */\n"},
     "format": {C: "+\nextern int  sum_two(void);\n"},
-    "exception without a reason": {"scripts/style-exceptions": f"{C}: line -\n"},
+    "exception without a reason": {
+        "scripts/style-exceptions": f"{C}: line -\n"},
     "exception not needed": {
         "scripts/style-exceptions": f"{C}: length sum_add once was long\n"},
     "shellcheck": {"scripts/tool": "#!/bin/sh\necho $1\n"},
