@@ -133,6 +133,9 @@ static const struct conf_key workers_keys[] = {
 	{ .name = "queue_length", .type = CONF_INT, .preset = "16384",
 	  .min = 1, .max = 65535, FIELD(conf, queue_length),
 	  .help = "Packets the kernel keeps for a busy worker, then drops." },
+	{ .name = "busy_poll", .type = CONF_INT, .preset = "50", .max = 1000,
+	  FIELD(conf, busy_poll_us),
+	  .help = "Microseconds a worker looks for more before it sleeps." },
 };
 static const struct conf_section workers = SECTION("workers", workers_keys);
 

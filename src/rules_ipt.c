@@ -32,6 +32,17 @@ print_ports(FILE *out, const struct rules_match *m, uint32_t *at)
 	}
 }
 
+/* One port or range needs no multiport, which is slower. */
+static void
+print_port_match(FILE *out, const struct rules_match *m, const char *proto,
+    const char *end)
+{
+	if (m->nports > 1)
+		fprintf(out, " -p %s -m multiport --%sports ", proto, end);
+	else
+		fprintf(out, " -p %s -m %s --%sport ", proto, proto, end);
+}
+
 /* One rule for as many ports as it takes, each with the same end. */
 static void
 print_match(FILE *out, const struct rules_match *m, const char *chain,
@@ -46,7 +57,7 @@ print_match(FILE *out, const struct rules_match *m, const char *chain,
 			fprintf(out, "-i %s ", m->interface);
 		fprintf(out, "-%s ", end);
 		rules_print_nets(out, m, ",");
-		fprintf(out, " -p %s -m multiport --%sports ", proto, end);
+		print_port_match(out, m, proto, end);
 		print_ports(out, m, &at);
 		fprintf(out, " %s\n", then);
 	}

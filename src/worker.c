@@ -16,6 +16,7 @@
 #include "loaded/rules.h"
 
 #define NS_PER_S UINT64_C(1000000000)
+#define NS_PER_US UINT64_C(1000)
 /* Expiry visits every stripe once a second, this many at a time at most. */
 #define SWEEP_MAX 64U
 /* Stopping takes no longer, however fast packets come in. */
@@ -175,26 +176,41 @@ drained(uint64_t *stop_ns, uint64_t now_ns, int received)
 	return received == 0 || now_ns - *stop_ns > DRAIN_NS;
 }
 
+static int
+receive(struct worker *w, bool wait)
+{
+	const int n = nfq_receive(w->nfq, wait);
+
+	if (n < 0) {
+		log_errno(-n, "queue %u: cannot receive", w->conf.queue);
+		exit(EXIT_FAILURE);
+	}
+	return n;
+}
+
+/*
+ * After a batch the queue is looked at a little longer before the worker
+ * sleeps: waking it costs the core that receives more than the packet does.
+ */
 static void *
 run(void *arg)
 {
 	struct worker *w = arg;
-	uint64_t stop_ns = 0;
+	const uint64_t busy_ns = w->conf.busy_poll_us * NS_PER_US;
+	uint64_t stop_ns = 0, batch_ns = 0;
 	bool stopping = false;
 	int n;
 
 	do {
 		stopping = atomic_load_explicit(w->conf.stop,
 		    memory_order_relaxed);
-		n = nfq_receive(w->nfq, !stopping);
-		if (n < 0) {
-			log_errno(-n, "queue %u: cannot receive",
-			    w->conf.queue);
-			exit(EXIT_FAILURE);
-		}
+		n = receive(w,
+		    !stopping && w->balance.now_ns - batch_ns >= busy_ns);
 		balance_time(&w->balance, clock_now_ns());
-		if (n > 0)
+		if (n > 0) {
 			run_batch(w, n);
+			batch_ns = w->balance.now_ns;
+		}
 		sweep(w);
 	} while (!stopping || !drained(&stop_ns, w->balance.now_ns, n));
 	return NULL;

@@ -97,6 +97,7 @@ struct conf {
 	uint32_t ncores; /* 0: every core online */
 	uint16_t first_queue;
 	uint32_t queue_length; /* packets in each kernel queue */
+	uint32_t busy_poll_us; /* before a worker sleeps; 0: at once */
 
 	uint32_t flows_max;
 	uint32_t timeout_ms[FLOW_CLASSES]; /* FLOW_PERSIST unused */

@@ -16,6 +16,7 @@ struct worker_conf {
 	uint32_t index, count; /* this one, of how many */
 	uint16_t core;
 	uint16_t queue;          /* number */
+	uint32_t busy_poll_us;   /* look for more before sleeping */
 	int fd;                  /* borrowed: the queue's socket */
 	struct stats *stats;     /* borrowed: in the segment */
 	const atomic_bool *stop; /* borrowed: finish what waits, end */

@@ -26,7 +26,8 @@ static const char full[] =
     "pidfile = \"/run/lb.pid\";\n"
     "hash_key = \"000102030405060708090a0B0C0D0E0F\";\n"
     "log = { target = \"journal\"; level = \"debug\"; };\n"
-    "workers = { cores = \"2,0-1\"; first_queue = 100; queue_length = 64; };\n"
+    "workers = { cores = \"2,0-1\"; first_queue = 100; queue_length = 64;"
+    " busy_poll = 7; };\n"
     "flows = { max = 2000; syn = \"1s\"; established = \"1d\";\n"
     " fin = \"3s\"; closed = \"500ms\"; udp = \"2m\"; };\n"
     "backend_networks = [ \"10.0.0.0/24\", \"fd00::/64\" ];\n"
@@ -95,6 +96,7 @@ START_TEST(top_level_is_read_back)
 	ck_assert_uint_eq(conf->cores[2], 1);
 	ck_assert_uint_eq(conf->first_queue, 100);
 	ck_assert_uint_eq(conf->queue_length, 64);
+	ck_assert_uint_eq(conf->busy_poll_us, 7);
 	ck_assert_str_eq(conf->public_if, "eth0");
 	ck_assert_str_eq(conf->private_if, "eth1.7");
 	conf_free(conf);
@@ -218,6 +220,7 @@ START_TEST(top_level_has_its_defaults)
 	ck_assert_uint_eq(conf->ncores, 0);
 	ck_assert_uint_eq(conf->first_queue, 0);
 	ck_assert_uint_eq(conf->queue_length, 16384);
+	ck_assert_uint_eq(conf->busy_poll_us, 50);
 	ck_assert_uint_eq(conf->flows_max, 1048576);
 	ck_assert_uint_eq(conf->timeout_ms[FLOW_SYN], 60000);
 	ck_assert_uint_eq(conf->timeout_ms[FLOW_ESTABLISHED], 900000);

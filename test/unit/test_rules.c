@@ -301,7 +301,7 @@ static const char *const ipt_rules[] = {
 	"-6 -A LOADED_PREROUTING -i eth0 -d 2001:db8:80::80 -p tcp"
 	" -m multiport --dports 80,443,8000:8099 -g LOADED_CLIENT",
 	"-4 -A LOADED_PREROUTING -i eth1 -s 10.0.0.0/16 -p udp"
-	" -m multiport --sports 53 -m addrtype ! --dst-type LOCAL"
+	" -m udp --sport 53 -m addrtype ! --dst-type LOCAL"
 	" -j CT --notrack",
 	"-A LOADED_CLIENT -j CT --notrack",
 	"-A LOADED_CLIENT -j NFQUEUE --queue-num 3",
