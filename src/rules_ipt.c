@@ -85,7 +85,12 @@ print_queues(FILE *out, const struct rules *r, const char *chain,
 	}
 }
 
-/* What backends answer to this machine itself stays tracked. */
+/*
+ * What backends answer to this machine itself stays tracked.  To LOADED_DEFRAG
+ * nobody jumps: that the match exists makes the kernel put fragments together
+ * before the raw table (xt_socket.c asks for nf_defrag), without bringing in
+ * connection tracking as a state match would.
+ */
 static void
 print_raw(FILE *out, const struct rules *r)
 {
@@ -93,6 +98,8 @@ print_raw(FILE *out, const struct rules *r)
 	    "*raw\n"
 	    ":LOADED_PREROUTING - [0:0]\n"
 	    ":LOADED_CLIENT - [0:0]\n"
+	    ":LOADED_DEFRAG - [0:0]\n"
+	    "-A LOADED_DEFRAG -m socket -j RETURN\n"
 	    "-A PREROUTING -j LOADED_PREROUTING\n");
 	for (uint32_t i = 0; i < r->nmatches; i++) {
 		const struct rules_match *m = &r->matches[i];

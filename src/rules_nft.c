@@ -87,6 +87,20 @@ print_chain(FILE *out, const char *chain, const char *priority)
 	fprintf(out, "flush chain " TABLE " %s\n", chain);
 }
 
+/*
+ * Nobody jumps there.  That the rule exists makes the kernel put fragments
+ * together before the raw table (nft_tproxy.c asks for nf_defrag), without
+ * bringing in connection tracking as `ct` would.
+ */
+static void
+print_defrag(FILE *out)
+{
+	fprintf(out,
+	    "add chain " TABLE " defrag\n"
+	    "flush chain " TABLE " defrag\n"
+	    "add rule " TABLE " defrag meta l4proto udp tproxy to :1\n");
+}
+
 int
 rules_print_nft(FILE *out, const struct conf *conf)
 {
@@ -101,6 +115,7 @@ rules_print_nft(FILE *out, const struct conf *conf)
 		fprintf(out, "add table " TABLE "\n");
 		print_chain(out, "prerouting", "raw");
 		print_chain(out, "postrouting", "mangle");
+		print_defrag(out);
 		print_rules(out, &r);
 		error = fflush(out) != 0 || ferror(out) ? -EIO : 0;
 	}

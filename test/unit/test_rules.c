@@ -169,7 +169,8 @@ START_TEST(nft_prints_one_rule_for_each_service_family_and_direction)
 	ck_assert_ptr_nonnull(strstr(text, nft_head));
 	for (size_t i = 0; i < NELEM(nft_rules); i++)
 		expect_line(text, nft_rules[i]);
-	ck_assert_uint_eq(count(text, NFT_RULE), 9);
+	ck_assert_uint_eq(count(text, NFT_RULE "p"), 9);
+	expect_line(text, NFT_RULE "defrag meta l4proto udp tproxy to :1");
 	refuse_text(text, "delete");
 	refuse_text(text, "bypass");
 	free(text);
@@ -270,7 +271,7 @@ START_TEST(a_pool_nobody_uses_adds_nothing)
 	s.conf.nbackend_networks = 0;
 	text = print(rules_print_nft, &s.conf);
 	refuse_text(text, "10.0.1.53");
-	refuse_text(text, "udp");
+	refuse_text(text, "udp sport");
 	free(text);
 }
 END_TEST
@@ -296,6 +297,7 @@ END_TEST
 
 static const char *const ipt_rules[] = {
 	"-A PREROUTING -j LOADED_PREROUTING",
+	"-A LOADED_DEFRAG -m socket -j RETURN",
 	"-4 -A LOADED_PREROUTING -i eth0 -d 203.0.113.80 -p tcp"
 	" -m multiport --dports 80,443,8000:8099 -g LOADED_CLIENT",
 	"-6 -A LOADED_PREROUTING -i eth0 -d 2001:db8:80::80 -p tcp"
