@@ -47,13 +47,14 @@ check_lines(char *said)
 int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-	char *text = strndup((const char *)data, size), *said = NULL;
+	char *text = calloc(1, size + 1), *said = NULL;
 	struct conf *conf;
 	size_t said_size, lines;
 	FILE *errors = open_memstream(&said, &said_size);
 	int error;
 
 	require(text != NULL && errors != NULL);
+	memcpy(text, data, size);
 	error = conf_load_text(&conf, "fuzz", text, errors);
 	fclose(errors);
 	lines = check_lines(said);

@@ -217,8 +217,8 @@ START_TEST(random_messages_are_survived)
 		start_message();
 		len = (uint32_t)random() % 200;
 		for (i = 36; i < len; i++)
-			buf[i] = random() % 3 ? (uint8_t)(random() % 20) :
-						(uint8_t)random();
+			buf[i] = (uint8_t)(random() %
+			    (random() % 3 ? 20 : 256));
 		if (parse(&p, len) != NFQ_MSG_PACKET)
 			continue;
 		ck_assert(p.data >= buf + 20 + 4 + ID_LEN);
