@@ -126,7 +126,7 @@ print_mangle(FILE *out, const struct rules *r)
 	for (uint32_t i = 0; i < r->nmatches; i++)
 		if (r->matches[i].reply)
 			print_match(out, &r->matches[i], "LOADED_POSTROUTING",
-			    "-m addrtype ! --src-type LOCAL -g LOADED_REPLY");
+			    "-g LOADED_REPLY");
 	print_queues(out, r, "LOADED_REPLY", "dst,dport");
 	fprintf(out, "COMMIT\n");
 }

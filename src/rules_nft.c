@@ -57,7 +57,9 @@ print_queue(FILE *out, const struct rules *r, const struct rules_match *m)
 /*
  * A reply is queued behind routing, so that it is routed and filtered with
  * the backend's address.  What backends answer to this machine itself (its
- * probes) is no reply and stays with connection tracking.
+ * probes) is no reply and stays with connection tracking.  What this machine
+ * itself sends from such a port is queued too, to no effect: telling it apart
+ * would cost every reply a look-up.
  */
 static void
 print_rules(FILE *out, const struct rules *r)
@@ -73,7 +75,6 @@ print_rules(FILE *out, const struct rules *r)
 		}
 		fprintf(out, "fib daddr type != local notrack\n");
 		print_match(out, m, "postrouting");
-		fprintf(out, "fib saddr type != local ");
 		print_queue(out, r, m);
 	}
 }

@@ -61,14 +61,24 @@ sample_init(struct sample *s)
 		.networks = { net("10.0.0.0/16"), net("fd00::/64") },
 		.pools = { { .name = "web", .nbackends = 3 },
 		    { .name = "dns", .nbackends = 1 } },
-		.services = {
-		    { .name = "web", .pool = 0, .proto = IPPROTO_TCP,
-			.naddresses = 2, .nports = 3 },
-		    { .name = "dns", .pool = 1, .proto = IPPROTO_UDP,
-			.naddresses = 1, .nports = 1 } },
-		.conf = { .cores = { 5 }, .ncores = 1, .first_queue = 3,
-		    .nbackend_networks = 2, .npools = 2, .nservices = 2,
-		    .public_if = "eth0", .private_if = "eth1" },
+		.services = { { .name = "web",
+				  .pool = 0,
+				  .proto = IPPROTO_TCP,
+				  .naddresses = 2,
+				  .nports = 3 },
+		    { .name = "dns",
+			.pool = 1,
+			.proto = IPPROTO_UDP,
+			.naddresses = 1,
+			.nports = 1 } },
+		.conf = { .cores = { 5 },
+		    .ncores = 1,
+		    .first_queue = 3,
+		    .nbackend_networks = 2,
+		    .npools = 2,
+		    .nservices = 2,
+		    .public_if = "eth0",
+		    .private_if = "eth1" },
 	};
 	s->pools[0].backends = s->backends;
 	s->pools[1].backends = s->dns_backends;
@@ -144,19 +154,20 @@ static const char nft_head[] =
 
 static const char *const nft_rules[] = {
 	NFT_RULE "prerouting iifname \"eth0\" ip daddr { 203.0.113.80 }"
-	" tcp dport { 80, 443, 8000-8099 } notrack queue num 3",
+		 " tcp dport { 80, 443, 8000-8099 } notrack queue num 3",
 	NFT_RULE "prerouting iifname \"eth0\" ip6 daddr { 2001:db8:80::80 }"
-	" tcp dport { 80, 443, 8000-8099 } notrack queue num 3",
+		 " tcp dport { 80, 443, 8000-8099 } notrack queue num 3",
 	NFT_RULE "prerouting iifname \"eth0\" ip daddr { 203.0.113.53 }"
-	" udp dport { 53 } notrack queue num 3",
-	NFT_RULE "prerouting iifname \"eth1\" ip saddr { 10.0.0.0/16 }"
+		 " udp dport { 53 } notrack queue num 3",
+	NFT_RULE
+	"prerouting iifname \"eth1\" ip saddr { 10.0.0.0/16 }"
 	" tcp sport { 80, 443, 8000-8099 } fib daddr type != local notrack",
 	NFT_RULE "postrouting iifname \"eth1\" ip saddr { 10.0.0.0/16 }"
-	" tcp sport { 80, 443, 8000-8099 } fib saddr type != local queue num 3",
+		 " tcp sport { 80, 443, 8000-8099 } queue num 3",
 	NFT_RULE "postrouting iifname \"eth1\" ip6 saddr { fd00::/64 }"
-	" tcp sport { 80, 443, 8000-8099 } fib saddr type != local queue num 3",
+		 " tcp sport { 80, 443, 8000-8099 } queue num 3",
 	NFT_RULE "postrouting iifname \"eth1\" ip saddr { 10.0.0.0/16 }"
-	" udp sport { 53 } fib saddr type != local queue num 3",
+		 " udp sport { 53 } queue num 3",
 };
 
 START_TEST(nft_prints_one_rule_for_each_service_family_and_direction)
@@ -185,12 +196,16 @@ START_TEST(nft_hashes_the_clients_end_in_both_directions)
 	sample_init(&s);
 	s.conf.ncores = 4;
 	text = print(rules_print_nft, &s.conf);
-	expect_line(text, NFT_RULE "prerouting iifname \"eth0\" ip6 daddr"
+	expect_line(text,
+	    NFT_RULE
+	    "prerouting iifname \"eth0\" ip6 daddr"
 	    " { 2001:db8:80::80 } tcp dport { 80, 443, 8000-8099 } notrack"
 	    " queue to jhash ip6 saddr . tcp sport mod 4 seed 0x6c6f6164"
 	    " offset 3");
-	expect_line(text, NFT_RULE "postrouting iifname \"eth1\" ip saddr"
-	    " { 10.0.0.0/16 } udp sport { 53 } fib saddr type != local"
+	expect_line(text,
+	    NFT_RULE
+	    "postrouting iifname \"eth1\" ip saddr"
+	    " { 10.0.0.0/16 } udp sport { 53 }"
 	    " queue to jhash ip daddr . udp dport mod 4 seed 0x6c6f6164"
 	    " offset 3");
 	refuse_text(text, "queue num");
@@ -206,8 +221,9 @@ START_TEST(nft_names_no_interface_that_is_not_configured)
 	sample_init(&s);
 	s.conf.public_if[0] = s.conf.private_if[0] = '\0';
 	text = print(rules_print_nft, &s.conf);
-	expect_line(text, NFT_RULE "prerouting ip daddr { 203.0.113.53 }"
-	    " udp dport { 53 } notrack queue num 3");
+	expect_line(text,
+	    NFT_RULE "prerouting ip daddr { 203.0.113.53 }"
+		     " udp dport { 53 } notrack queue num 3");
 	refuse_text(text, "iifname");
 	free(text);
 }
@@ -223,12 +239,14 @@ START_TEST(without_networks_replies_come_from_the_backends_themselves)
 	sample_init(&s);
 	s.conf.nbackend_networks = 0;
 	text = print(rules_print_nft, &s.conf);
-	expect_line(text, NFT_RULE "postrouting iifname \"eth1\" ip saddr"
-	    " { 10.0.0.1, 10.0.0.2 } tcp sport { 80, 443, 8000-8099 }"
-	    " fib saddr type != local queue num 3");
-	expect_line(text, NFT_RULE "postrouting iifname \"eth1\" ip saddr"
-	    " { 10.0.1.53 } udp sport { 53 } fib saddr type != local"
-	    " queue num 3");
+	expect_line(text,
+	    NFT_RULE "postrouting iifname \"eth1\" ip saddr"
+		     " { 10.0.0.1, 10.0.0.2 } tcp sport { 80, 443, 8000-8099 }"
+		     " queue num 3");
+	expect_line(text,
+	    NFT_RULE "postrouting iifname \"eth1\" ip saddr"
+		     " { 10.0.1.53 } udp sport { 53 }"
+		     " queue num 3");
 	free(text);
 }
 END_TEST
@@ -309,8 +327,7 @@ static const char *const ipt_rules[] = {
 	"-A LOADED_CLIENT -j NFQUEUE --queue-num 3",
 	"-A POSTROUTING -j LOADED_POSTROUTING",
 	"-6 -A LOADED_POSTROUTING -i eth1 -s fd00::/64 -p tcp"
-	" -m multiport --sports 80,443,8000:8099 -m addrtype ! --src-type LOCAL"
-	" -g LOADED_REPLY",
+	" -m multiport --sports 80,443,8000:8099 -g LOADED_REPLY",
 	"-A LOADED_REPLY -j NFQUEUE --queue-num 3",
 };
 
@@ -338,13 +355,17 @@ START_TEST(iptables_hands_packets_to_workers_by_mark)
 	sample_init(&s);
 	s.conf.ncores = 2;
 	text = print(rules_print_iptables, &s.conf);
-	expect_line(text, "-A LOADED_CLIENT -j HMARK --hmark-tuple src,sport"
+	expect_line(text,
+	    "-A LOADED_CLIENT -j HMARK --hmark-tuple src,sport"
 	    " --hmark-mod 2 --hmark-offset 0x4c440000 --hmark-rnd 0x6c6f6164");
-	expect_line(text, "-A LOADED_REPLY -j HMARK --hmark-tuple dst,dport"
+	expect_line(text,
+	    "-A LOADED_REPLY -j HMARK --hmark-tuple dst,dport"
 	    " --hmark-mod 2 --hmark-offset 0x4c440000 --hmark-rnd 0x6c6f6164");
-	expect_line(text, "-A LOADED_CLIENT -m mark --mark 0x4c440000"
+	expect_line(text,
+	    "-A LOADED_CLIENT -m mark --mark 0x4c440000"
 	    " -j NFQUEUE --queue-num 3");
-	expect_line(text, "-A LOADED_REPLY -m mark --mark 0x4c440001"
+	expect_line(text,
+	    "-A LOADED_REPLY -m mark --mark 0x4c440001"
 	    " -j NFQUEUE --queue-num 4");
 	free(text);
 }
@@ -409,7 +430,7 @@ START_TEST(any_ports_keep_their_meaning_and_fit_into_multiport)
 		text = print(rules_print_iptables, &s.conf);
 		memset(printed, 0, sizeof(printed));
 		for (const char *at = text; (at = strstr(at, "--dports "));
-		    at++)
+		     at++)
 			ck_assert_uint_le(read_ports(at + 9, printed), 15);
 		ck_assert_mem_eq(wanted, printed, sizeof(wanted));
 		free(text);
@@ -651,7 +672,8 @@ rules_suite(void)
 	tcase_add_test(tc, every_port_is_one_range);
 	tcase_add_test(tc, networks_keep_their_meaning_without_overlap);
 	tc = add_case(suite, "needs");
-	tcase_add_loop_test(tc, both_texts_begin_with_what_else_is_needed, 0, 2);
+	tcase_add_loop_test(tc, both_texts_begin_with_what_else_is_needed, 0,
+	    2);
 	tcase_add_test(tc,
 	    without_interfaces_settings_are_for_all_and_no_vip_is_added);
 	tcase_add_test(tc, a_dot_in_an_interface_is_a_slash);
