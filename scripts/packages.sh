@@ -10,9 +10,9 @@ lab_packages=(iproute2 iptables nftables nginx-light curl procps)
 
 # To run every test.
 # shellcheck disable=SC2034
-check_packages=(check clang-format clang-tidy universal-ctags pmccabe shellcheck
+check_packages=(check clang-format universal-ctags pmccabe shellcheck
     mandoc git python3-pytest python3-pytest-timeout python3-scapy iperf3
-    dnsmasq-base bind9-dnsutils ethtool socat conntrack tcpdump
+    dnsmasq-base bind9-dnsutils ethtool
     qemu-system-x86 busybox-static kmod cpio)
 
 # Installs those of its arguments that are missing.  Services that come with

@@ -10,24 +10,7 @@
 #include "loaded/conf.h"
 #include "loaded/conf_value.h"
 #include "loaded/sched.h"
-
-/* A file of the source tree, by where this file was compiled from. */
-static char *
-read_source(const char *path)
-{
-	const char *slash = strrchr(__FILE__, '/');
-	char *name = NULL, *text = calloc(1, 1 << 18);
-	FILE *f;
-
-	ck_assert_int_ge(asprintf(&name, "%.*s../../%s",
-	    (int)(slash - __FILE__ + 1), __FILE__, path), 0);
-	f = fopen(name, "r");
-	ck_assert_msg(f != NULL, "%s", name);
-	ck_assert_uint_gt(fread(text, 1, (1 << 18) - 1, f), 0);
-	fclose(f);
-	free(name);
-	return text;
-}
+#include "source.h"
 
 /* Loads text; returns what was said of it. */
 static char *
