@@ -12,6 +12,7 @@
 #include <sys/mman.h>
 
 #include "loaded/flow.h"
+#include "runner.h"
 
 /* As ck_assert, but for loops of millions: costs nothing while it holds. */
 #define MUST(condition)                                                        \
@@ -155,18 +156,6 @@ used(const struct flow_table *t)
 
 	flow_usage(t, &usage);
 	return usage.used;
-}
-
-static inline int
-run_suite(Suite *s)
-{
-	SRunner *sr = srunner_create(s);
-	int failed;
-
-	srunner_run_all(sr, CK_NORMAL);
-	failed = srunner_ntests_failed(sr);
-	srunner_free(sr);
-	return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
 }
 
 #endif

@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "runner.h"
 #include "seed.h"
 
 static struct addr
@@ -21,9 +22,18 @@ parse(const char *text)
 }
 
 static const char *const canonical[] = {
-	"0.0.0.0", "10.0.0.1", "255.255.255.255", "203.0.113.80", "::", "::1",
-	"2001:db8::1", "fe80::1:2:3:4", "fd00:1:2:3:4:5:6:7", "ff02::1",
-	"::fffe:a00:1", "1::",
+	"0.0.0.0",
+	"10.0.0.1",
+	"255.255.255.255",
+	"203.0.113.80",
+	"::",
+	"::1",
+	"2001:db8::1",
+	"fe80::1:2:3:4",
+	"fd00:1:2:3:4:5:6:7",
+	"ff02::1",
+	"::fffe:a00:1",
+	"1::",
 };
 
 START_TEST(text_survives_parse_and_format)
@@ -37,9 +47,25 @@ START_TEST(text_survives_parse_and_format)
 END_TEST
 
 static const char *const wrong_addrs[] = {
-	"", " ", "10.0.0", "10.0.0.1.1", "10.0.0.256", "010.0.0.1", "10.0.0.1 ",
-	" 10.0.0.1", "10.0.0.1/24", "localhost", "0x0a000001", "1", "fe80::1%lo",
-	"::ffff:10.0.0.1", "::ffff:a00:1", "1::2::3", "[::1]", ":", "12345::",
+	"",
+	" ",
+	"10.0.0",
+	"10.0.0.1.1",
+	"10.0.0.256",
+	"010.0.0.1",
+	"10.0.0.1 ",
+	" 10.0.0.1",
+	"10.0.0.1/24",
+	"localhost",
+	"0x0a000001",
+	"1",
+	"fe80::1%lo",
+	"::ffff:10.0.0.1",
+	"::ffff:a00:1",
+	"1::2::3",
+	"[::1]",
+	":",
+	"12345::",
 	"1:2:3:4:5:6:7:8:9",
 };
 
@@ -86,8 +112,7 @@ START_TEST(mask_clears_all_but_the_first_bits)
 		for (unsigned int bit = bits; bit < 128; bit++)
 			want.b[bit / 8] &= (uint8_t) ~(0x80U >> bit % 8);
 		got = addr_mask(&a, bits);
-		ck_assert_msg(addr_equal(&got, &want), "%u bits",
-		    bits);
+		ck_assert_msg(addr_equal(&got, &want), "%u bits", bits);
 	}
 }
 END_TEST
@@ -116,9 +141,21 @@ START_TEST(prefix_survives_parse_and_format)
 END_TEST
 
 static const char *const wrong_prefixes[] = {
-	"", "/", "/8", "10.0.0.0/", "10.0.0.0/33", "10.0.0.0/-1", "10.0.0.0/8 ",
-	"10.0.0.1/24", "10.0.0.0/24/24", "fd00::/129", "fd00::1/64", "x/8",
-	"10.0.0.0/255.0.0.0", "::ffff:0:0/96", "10.0.0.0/+8",
+	"",
+	"/",
+	"/8",
+	"10.0.0.0/",
+	"10.0.0.0/33",
+	"10.0.0.0/-1",
+	"10.0.0.0/8 ",
+	"10.0.0.1/24",
+	"10.0.0.0/24/24",
+	"fd00::/129",
+	"fd00::1/64",
+	"x/8",
+	"10.0.0.0/255.0.0.0",
+	"::ffff:0:0/96",
+	"10.0.0.0/+8",
 	"1111:2222:3333:4444:5555:6666:7777:8888:9999:aaaa/64",
 };
 
@@ -156,8 +193,8 @@ START_TEST(prefix_holds_its_own_family_only)
 }
 END_TEST
 
-#define LOOP(tc, table, test)                                                 \
-	tcase_add_loop_test(tc, test, 0,                                      \
+#define LOOP(tc, table, test)                                                  \
+	tcase_add_loop_test(tc, test, 0,                                       \
 	    (int)(sizeof(table) / sizeof((table)[0])))
 
 int
@@ -166,8 +203,6 @@ main(void)
 	Suite *suite = suite_create("addr");
 	TCase *addrs = tcase_create("addresses");
 	TCase *nets = tcase_create("prefixes");
-	SRunner *runner = srunner_create(suite);
-	int failed;
 
 	seed_random("addr");
 	LOOP(addrs, canonical, text_survives_parse_and_format);
@@ -180,8 +215,5 @@ main(void)
 	LOOP(nets, members, prefix_holds_its_own_family_only);
 	suite_add_tcase(suite, addrs);
 	suite_add_tcase(suite, nets);
-	srunner_run_all(runner, CK_NORMAL);
-	failed = srunner_ntests_failed(runner);
-	srunner_free(runner);
-	return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+	return run_suite(suite);
 }

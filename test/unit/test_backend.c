@@ -3,6 +3,7 @@
  * number of threads.
  */
 #include "loaded/backend.h"
+#include "runner.h"
 
 #include <check.h>
 #include <pthread.h>
@@ -37,8 +38,10 @@ START_TEST(usable_looks_at_admin_health_weight_and_room)
 {
 	const struct usable_case *uc = &usable_cases[_i];
 	const struct backend_state b = { .admin = (uint8_t)uc->admin,
-	    .health = (uint8_t)uc->health, .weight = uc->weight,
-	    .active = uc->active, .max_connections = uc->max };
+		.health = (uint8_t)uc->health,
+		.weight = uc->weight,
+		.active = uc->active,
+		.max_connections = uc->max };
 
 	ck_assert_int_eq(backend_usable(&b, SECOND), uc->usable);
 }
@@ -63,8 +66,9 @@ END_TEST
 
 START_TEST(a_limit_lowered_below_the_count_stops_new_flows_only)
 {
-	struct backend_state b = { .weight = 1, .active = 10,
-	    .max_connections = 5 };
+	struct backend_state b = { .weight = 1,
+		.active = 10,
+		.max_connections = 5 };
 
 	ck_assert(!backend_take(&b, 0));
 	ck_assert_uint_eq(b.active, 10);
@@ -88,8 +92,9 @@ END_TEST
 
 START_TEST(a_full_backend_spends_no_token)
 {
-	struct backend_state b = { .weight = 1, .max_rate = 3,
-	    .max_connections = 1 };
+	struct backend_state b = { .weight = 1,
+		.max_rate = 3,
+		.max_connections = 1 };
 
 	ck_assert(backend_take(&b, SECOND));
 	for (int i = 0; i < 5; i++)
@@ -113,7 +118,7 @@ END_TEST
 
 struct race {
 	struct backend_state b;
-	_Atomic uint32_t holders;	/* counted apart from the backend */
+	_Atomic uint32_t holders; /* counted apart from the backend */
 	_Atomic uint32_t most;
 	_Atomic uint64_t taken;
 };
@@ -162,8 +167,7 @@ run_race(struct race *r, void *(*body)(void *))
 	pthread_t threads[THREADS];
 
 	for (int i = 0; i < THREADS; i++)
-		ck_assert_int_eq(pthread_create(&threads[i], NULL, body, r),
-		    0);
+		ck_assert_int_eq(pthread_create(&threads[i], NULL, body, r), 0);
 	for (int i = 0; i < THREADS; i++)
 		pthread_join(threads[i], NULL);
 }
@@ -208,8 +212,6 @@ main(void)
 	Suite *suite = suite_create("backend");
 	TCase *usable = tcase_create("usable"), *take = tcase_create("take");
 	TCase *race = tcase_create("race");
-	SRunner *runner = srunner_create(suite);
-	int failed;
 
 	tcase_add_loop_test(usable,
 	    usable_looks_at_admin_health_weight_and_room, 0, ncases);
@@ -227,8 +229,5 @@ main(void)
 	suite_add_tcase(suite, usable);
 	suite_add_tcase(suite, take);
 	suite_add_tcase(suite, race);
-	srunner_run_all(runner, CK_NORMAL);
-	failed = srunner_ntests_failed(runner);
-	srunner_free(runner);
-	return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+	return run_suite(suite);
 }

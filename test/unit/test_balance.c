@@ -11,6 +11,7 @@
 #include "loaded/table_build.h"
 #include "loaded/tcp_state.h"
 #include "packets.h"
+#include "runner.h"
 #include "seed.h"
 
 #define FLOWS 4096
@@ -454,8 +455,6 @@ main(void)
 {
 	Suite *suite = suite_create("balance");
 	TCase *tc = tcase_create("all");
-	SRunner *runner;
-	int failed;
 
 	seed_random("test_balance");
 	tcase_add_checked_fixture(tc, setup, teardown);
@@ -476,9 +475,5 @@ main(void)
 	tcase_add_test(tc, every_cut_of_a_packet_gets_one_verdict);
 	tcase_add_loop_test(tc, every_reason_has_a_name, 0, BALANCE_REASONS);
 	suite_add_tcase(suite, tc);
-	runner = srunner_create(suite);
-	srunner_run_all(runner, CK_NORMAL);
-	failed = srunner_ntests_failed(runner);
-	srunner_free(runner);
-	return failed != 0;
+	return run_suite(suite);
 }

@@ -11,6 +11,7 @@
 #include <sys/socket.h>
 
 #include "loaded/sched.h"
+#include "runner.h"
 #include "seed.h"
 
 /* libconfig 1.5 forgets the string that it stumbles over: not ours. */
@@ -206,7 +207,8 @@ START_TEST(top_level_has_its_defaults)
 	char *said;
 	struct conf *conf = load("pools = (); services = ();", &said);
 
-	ck_assert_str_eq(said, "good.conf:1: warning: services is empty: "
+	ck_assert_str_eq(said,
+	    "good.conf:1: warning: services is empty: "
 	    "nothing is balanced\n");
 	free(said);
 	ck_assert_str_eq(conf->user, "loaded");
@@ -232,11 +234,11 @@ START_TEST(top_level_has_its_defaults)
 }
 END_TEST
 
-#define POOL(more) \
-	"pools = ( { name = \"p\"; backends = ( { address = \"10.0.0.1\" } );" \
-	more " } );\n"
-#define SERVICE(address, more) \
-	"services = ( { name = \"s\"; addresses = [ \"" address "\" ];\n"     \
+#define POOL(more)                                                             \
+	"pools = ( { name = \"p\"; backends = ( { address = \"10.0.0.1\" } "   \
+	");" more " } );\n"
+#define SERVICE(address, more)                                                 \
+	"services = ( { name = \"s\"; addresses = [ \"" address "\" ];\n"      \
 	"protocol = \"tcp\"; ports = \"80\"; pool = \"p\"; " more " } );\n"
 #define MINIMAL POOL("") SERVICE("192.0.2.1", "")
 
@@ -250,21 +252,23 @@ static const struct {
 	{ MINIMAL "metrics = { listen = \"[::1]:9467\"; };",
 	    "good.conf:4: warning: metrics is not supported yet: nothing "
 	    "listens\n" },
-	{ MINIMAL "failover = { enabled = false; discover = {\n"
+	{ MINIMAL
+	    "failover = { enabled = false; discover = {\n"
 	    "broadcast = \"10.255.255.255\"; port = 80; pool = \"p\"; }; };",
 	    "good.conf:4: warning: failover is not supported yet: no backend "
 	    "is probed or discovered\n" },
 	{ POOL("check = { type = \"http\"; port = 80; interval = \"2s\";\n"
-	    "fast_interval = \"200ms\"; timeout = \"1s\"; rise = 1; fall = 255;"
-	    " start = \"up\"; send = \"x\"; expect = \"y\"; path = \"/z\";"
-	    " host = \"h\"; };") SERVICE("192.0.2.1", ""),
+	       "fast_interval = \"200ms\"; timeout = \"1s\"; rise = 1; fall = "
+	       "255;"
+	       " start = \"up\"; send = \"x\"; expect = \"y\"; path = \"/z\";"
+	       " host = \"h\"; };") SERVICE("192.0.2.1", ""),
 	    "good.conf:1: warning: check is not supported yet: backends count "
 	    "as usable\n" },
 	{ POOL("") SERVICE("2001:db8::1", ""),
 	    "good.conf:2: warning: services \"s\": 2001:db8::1 has no backend "
 	    "of its family in pool \"p\"\n" },
-	{ "pools = ( { name = \"p\";\nbackends = (); } );\n"
-	    SERVICE("192.0.2.1", ""),
+	{ "pools = ( { name = \"p\";\nbackends = (); } );\n" SERVICE(
+	      "192.0.2.1", ""),
 	    "good.conf:2: warning: pools \"p\" has no backends\n" },
 	{ POOL("") SERVICE("192.0.2.1", "\nhash = \"client\";"),
 	    "good.conf:4: warning: services \"s\": hash means nothing to "
@@ -286,12 +290,14 @@ END_TEST
 
 START_TEST(hash_default_is_the_schedulers)
 {
-	struct conf *sh = load(POOL("") SERVICE("192.0.2.1",
-	    "scheduler = \"sh\";"), NULL);
-	struct conf *mh = load(POOL("") SERVICE("192.0.2.1",
-	    "scheduler = \"mh\";"), NULL);
-	struct conf *given = load(POOL("") SERVICE("192.0.2.1",
-	    "scheduler = \"sh\"; hash = \"client-port\";"), NULL);
+	struct conf *sh =
+	    load(POOL("") SERVICE("192.0.2.1", "scheduler = \"sh\";"), NULL);
+	struct conf *mh =
+	    load(POOL("") SERVICE("192.0.2.1", "scheduler = \"mh\";"), NULL);
+	struct conf *given =
+	    load(POOL("") SERVICE("192.0.2.1",
+		     "scheduler = \"sh\"; hash = \"client-port\";"),
+		NULL);
 
 	ck_assert(!sh->services[0].hash_port);
 	ck_assert(mh->services[0].hash_port);
@@ -304,15 +310,20 @@ END_TEST
 
 START_TEST(neighbours_do_not_overlap)
 {
-	conf_free(load(POOL("") "services = (\n"
-	    "{ name = \"a\"; addresses = [ \"192.0.2.1\", \"192.0.2.2\" ];\n"
-	    "protocol = \"tcp\"; ports = [ \"80-90\", \"1\" ]; pool = \"p\" },\n"
-	    "{ name = \"b\"; addresses = [ \"192.0.2.1\" ];\n"
-	    "protocol = \"tcp\"; ports = [ \"91\", \"79\" ]; pool = \"p\" },\n"
-	    "{ name = \"c\"; addresses = [ \"192.0.2.1\" ];\n"
-	    "protocol = \"udp\"; ports = \"any\"; pool = \"p\" },\n"
-	    "{ name = \"d\"; addresses = [ \"192.0.2.3\" ];\n"
-	    "protocol = \"tcp\"; ports = \"any\"; pool = \"p\" } );", NULL));
+	conf_free(load(
+	    POOL("") "services = (\n"
+		     "{ name = \"a\"; addresses = [ \"192.0.2.1\", "
+		     "\"192.0.2.2\" ];\n"
+		     "protocol = \"tcp\"; ports = [ \"80-90\", \"1\" ]; pool = "
+		     "\"p\" },\n"
+		     "{ name = \"b\"; addresses = [ \"192.0.2.1\" ];\n"
+		     "protocol = \"tcp\"; ports = [ \"91\", \"79\" ]; pool = "
+		     "\"p\" },\n"
+		     "{ name = \"c\"; addresses = [ \"192.0.2.1\" ];\n"
+		     "protocol = \"udp\"; ports = \"any\"; pool = \"p\" },\n"
+		     "{ name = \"d\"; addresses = [ \"192.0.2.3\" ];\n"
+		     "protocol = \"tcp\"; ports = \"any\"; pool = \"p\" } );",
+	    NULL));
 }
 END_TEST
 
@@ -377,7 +388,7 @@ refuse(const char *text, const char *last)
 START_TEST(discovered_pool_must_be_there)
 {
 	refuse(MINIMAL "failover = { discover = { broadcast = \"10.0.0.255\";\n"
-	    "port = 80; pool = \"q\"; }; };",
+		       "port = 80; pool = \"q\"; }; };",
 	    "x:5: pool \"q\" is not defined\n");
 }
 END_TEST
@@ -403,12 +414,12 @@ START_TEST(backends_have_a_limit_over_all_pools)
 			    i == 0 ? "" : ");},\n", i);
 		else
 			fputc(',', out);
-		fprintf(out, "{ address = \"10.0.%u.%u\"; }", i / 256,
-		    i % 256);
+		fprintf(out, "{ address = \"10.0.%u.%u\"; }", i / 256, i % 256);
 	}
 	fputs("); } );\n", out);
 	fclose(out);
-	refuse(text, "x:2: pools have 16386 backends together, expected at "
+	refuse(text,
+	    "x:2: pools have 16386 backends together, expected at "
 	    "most 16384\nx:1: warning: services is empty: nothing is "
 	    "balanced\n");
 	free(text);
@@ -443,8 +454,6 @@ main(void)
 	Suite *suite = suite_create("conf");
 	TCase *good = tcase_create("what is read");
 	TCase *rest = tcase_create("what becomes of it");
-	SRunner *runner = srunner_create(suite);
-	int failed;
 
 	seed_random("conf");
 	tcase_add_test(good, top_level_is_read_back);
@@ -466,8 +475,5 @@ main(void)
 	tcase_set_timeout(rest, 60);
 	suite_add_tcase(suite, good);
 	suite_add_tcase(suite, rest);
-	srunner_run_all(runner, CK_NORMAL);
-	failed = srunner_ntests_failed(runner);
-	srunner_free(runner);
-	return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+	return run_suite(suite);
 }

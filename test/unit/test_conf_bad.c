@@ -3,36 +3,39 @@
  * that names the file, the very line of the mistake, and what is wrong.
  */
 #include "loaded/conf.h"
+#include "runner.h"
 
 #include <check.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
-#define POOLS \
+#define POOLS                                                                  \
 	"pools = ( { name = \"p\"; backends = ( { address = \"10.0.0.1\"; },"  \
 	" { address = \"fd00::1\"; } ); } );\n"
-#define KEYS(addresses, ports) \
-	" addresses = [ " addresses " ];\n protocol = \"tcp\";\n"             \
+#define KEYS(addresses, ports)                                                 \
+	" addresses = [ " addresses " ];\n protocol = \"tcp\";\n"              \
 	" ports = [ " ports " ];\n pool = \"p\";\n"
-#define SERVICE(name, addresses, ports) \
+#define SERVICE(name, addresses, ports)                                        \
 	"{ name = \"" name "\";\n" KEYS(addresses, ports) "}"
 #define SERVICES "services = ( " SERVICE("s", "\"192.0.2.1\"", "80") " );\n"
 
 /* What is given stands alone on line 8, 2, 2 or 3. */
 #define TOP(x) POOLS SERVICES x "\n"
-#define POOL(x) "pools = ( { name = \"p\"; backends = ();\n" x "\n} );\n" SERVICES
-#define BACKEND(x) \
-	"pools = ( { name = \"p\"; backends = ( {\n" x "\n} ); } );\n" SERVICES
-#define IN_SERVICE(x) \
-	POOLS "services = ( { name = \"s\";\n" x "\n"                         \
-	KEYS("\"192.0.2.1\"", "80") "} );\n"
+#define POOL(x)                                                                \
+	"pools = ( { name = \"p\"; backends = ();\n" x "\n} );\n" SERVICES
+#define BACKEND(x)                                                             \
+	"pools = ( { name = \"p\"; backends = ( {\n" x "\n} ); } "             \
+						       ");\n" SERVICES
+#define IN_SERVICE(x)                                                          \
+	POOLS "services = ( { name = \"s\";\n" x                               \
+	      "\n" KEYS("\"192.0.2.1\"", "80") "} );\n"
 
 /* Its addresses and ports stand on lines 3 and 5. */
-#define WITH(addresses, ports) \
+#define WITH(addresses, ports)                                                 \
 	POOLS "services = ( " SERVICE("s", addresses, ports) " );\n"
 
-#define NAME64 \
+#define NAME64                                                                 \
 	"a234567890123456789012345678901234567890123456789012345678901234"
 
 static const struct {
@@ -117,17 +120,20 @@ static const struct {
 	{ TOP("flows = { udp = \"50d\"; };"), 8, "expected at most 49d" },
 	/* words and text */
 	{ TOP("log = { level = \"loud\"; };"), 8,
-	    "level \"loud\" is unknown, expected \"err\", \"warn\", \"notice\", "
+	    "level \"loud\" is unknown, expected \"err\", \"warn\", "
+	    "\"notice\", "
 	    "\"info\" or \"debug\"" },
 	{ IN_SERVICE("scheduler = \"best\";"), 3,
 	    "scheduler \"best\" is unknown, expected \"rr\", \"wrr\"" },
 	{ IN_SERVICE("forward = \"dr\";"), 3,
 	    "forward \"dr\" is not supported yet, expected \"nat\"" },
 	{ POOLS "services = ( { name = \"s\"; addresses = [ \"192.0.2.1\" ];\n"
-	    "protocol = \"sctp\"; ports = [ 80 ]; pool = \"p\"; } );", 3,
+		"protocol = \"sctp\"; ports = [ 80 ]; pool = \"p\"; } );",
+	    3,
 	    "protocol \"sctp\" is not supported yet, expected \"tcp\" or "
 	    "\"udp\"" },
-	{ IN_SERVICE("on_down = \"Reset\";"), 3, "on_down \"Reset\" is unknown" },
+	{ IN_SERVICE("on_down = \"Reset\";"), 3,
+	    "on_down \"Reset\" is unknown" },
 	{ IN_SERVICE("no_backend = \"keep\";"), 3, "\"reset\" or \"drop\"" },
 	{ IN_SERVICE("hash = \"port\";"), 3, "\"client\" or \"client-port\"" },
 	{ TOP("user = \"\";"), 8, "user \"\" is not valid, expected a name" },
@@ -151,8 +157,8 @@ static const struct {
 	/* addresses */
 	{ WITH("\"web.example\"", "80"), 3, "is no IP address" },
 	{ WITH("\"192.0.2.1\",\n\"192.0.2\"\n", "80"), 4, "is no IP address" },
-	{ WITH("\"192.0.2.1\",\n\"0.0.0.0\" # here\n,\n\"192.0.2.2\"", "80"),
-	    4, "addresses \"0.0.0.0\" is unspecified" },
+	{ WITH("\"192.0.2.1\",\n\"0.0.0.0\" # here\n,\n\"192.0.2.2\"", "80"), 4,
+	    "addresses \"0.0.0.0\" is unspecified" },
 	{ WITH("\"127.0.0.53\"", "80"), 3, "is a loopback address" },
 	{ WITH("\"239.1.1.1\"", "80"), 3, "is a multicast address" },
 	{ WITH("\"255.255.255.255\"", "80"), 3, "is the broadcast address" },
@@ -179,17 +185,18 @@ static const struct {
 	{ WITH("\"192.0.2.1\"", "\"80-90\",\n \"85-95\""), 6,
 	    "ports \"85-95\" repeats one of x.conf:5" },
 	/* between values */
-	{ POOLS "services = (\n" SERVICE("s", "\"192.0.2.1\"", "80") ",\n"
-	    SERVICE("s", "\"192.0.2.2\"", "80") " );\n", 9,
-	    "services \"s\" is defined twice, before in x.conf:3" },
+	{ POOLS "services = (\n" SERVICE("s", "\"192.0.2.1\"",
+	      "80") ",\n" SERVICE("s", "\"192.0.2.2\"", "80") " );\n",
+	    9, "services \"s\" is defined twice, before in x.conf:3" },
 	{ "pools = (\n { name = \"p\"; backends = ( { address = \"10.0.0.1\"; }"
-	    " ); },\n { name = \"p\"; backends = ( { address = \"10.0.0.2\"; }"
-	    " ); } );\n" SERVICES, 3,
-	    "pools \"p\" is defined twice, before in x.conf:2" },
+	  " ); },\n { name = \"p\"; backends = ( { address = \"10.0.0.2\"; }"
+	  " ); } );\n" SERVICES,
+	    3, "pools \"p\" is defined twice, before in x.conf:2" },
 	{ "pools = ();\n" SERVICES, 6, "pool \"p\" is not defined" },
-	{ POOLS "services = (\n"
-	    SERVICE("a", "\"192.0.2.2\", \"192.0.2.1\"", "\"79-90\"") ",\n"
-	    SERVICE("b", "\"192.0.2.1\"", "443, 90") " );\n", 12,
+	{ POOLS "services = (\n" SERVICE("a", "\"192.0.2.2\", \"192.0.2.1\"",
+	      "\"79-90\"") ",\n" SERVICE("b", "\"192.0.2.1\"",
+	      "443, 90") " );\n",
+	    12,
 	    "services \"b\" overlaps \"a\" of x.conf:3: both have tcp port 90 "
 	    "of 192.0.2.1" },
 	{ BACKEND("address = \"10.0.0.1\"; }, {\naddress = \"10.0.0.1\";"), 3,
@@ -199,12 +206,14 @@ static const struct {
 	{ TOP("backend_networks = [ \"10.0.0.0/31\" ];"), 1,
 	    "backend fd00::1 is in none of backend_networks" },
 	{ BACKEND("address = \"10.0.0.1\";\n source = { mask = \"0.0.0.3\";\n"
-	    "value = \"0.0.0.4\"; };"), 4,
-	    "value 0.0.0.4 has bits outside of mask 0.0.0.3" },
+		  "value = \"0.0.0.4\"; };"),
+	    4, "value 0.0.0.4 has bits outside of mask 0.0.0.3" },
 	{ BACKEND("address = \"10.0.0.1\";\n source = { mask = \"::3\";\n"
-	    "value = \"0.0.0.3\"; };"), 3, "mask ::3 is not of the family" },
+		  "value = \"0.0.0.3\"; };"),
+	    3, "mask ::3 is not of the family" },
 	{ BACKEND("address = \"10.0.0.1\";\n source = { mask = \"0.0.0.3\";\n"
-	    "value = \"::3\"; };"), 4, "value ::3 is not of the family" },
+		  "value = \"::3\"; };"),
+	    4, "value ::3 is not of the family" },
 };
 
 START_TEST(mistake_is_one_line_with_its_place)
@@ -220,8 +229,8 @@ START_TEST(mistake_is_one_line_with_its_place)
 	snprintf(place, sizeof(place), "x.conf:%d: ", broken[_i].line);
 	ck_assert_msg(error == -EINVAL && conf == NULL, "case %d", _i);
 	ck_assert_msg(strncmp(said, place, strlen(place)) == 0 &&
-	    strstr(said, broken[_i].phrase) != NULL &&
-	    strchr(said, '\n') == said + size - 1,
+		strstr(said, broken[_i].phrase) != NULL &&
+		strchr(said, '\n') == said + size - 1,
 	    "case %d: wanted %s%s, got %s", _i, place, broken[_i].phrase, said);
 	free(said);
 }
@@ -232,14 +241,9 @@ main(void)
 {
 	Suite *suite = suite_create("conf_bad");
 	TCase *tcase = tcase_create("mistakes");
-	SRunner *runner = srunner_create(suite);
-	int failed;
 
 	tcase_add_loop_test(tcase, mistake_is_one_line_with_its_place, 0,
 	    (int)(sizeof(broken) / sizeof(broken[0])));
 	suite_add_tcase(suite, tcase);
-	srunner_run_all(runner, CK_NORMAL);
-	failed = srunner_ntests_failed(runner);
-	srunner_free(runner);
-	return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+	return run_suite(suite);
 }

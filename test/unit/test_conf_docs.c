@@ -10,6 +10,7 @@
 #include "loaded/conf.h"
 #include "loaded/conf_value.h"
 #include "loaded/sched.h"
+#include "runner.h"
 #include "source.h"
 
 /* Loads text; returns what was said of it. */
@@ -147,8 +148,9 @@ check_section(const char *page, const struct conf_section *section)
 		snprintf(line, sizeof(line), "\n.It Cm %s\n", key->name);
 		snprintf(want, sizeof(want), "%s; %s%s. %s",
 		    conf_value_expected(key, expected),
-		    key->required ? "required" :
-		    key->preset != NULL ? "default " : "optional",
+		    key->required           ? "required" :
+			key->preset != NULL ? "default " :
+					      "optional",
 		    key->preset != NULL && !key->required ? key->preset : "",
 		    key->help);
 		entry_of(part, line, got, sizeof(got));
@@ -201,8 +203,6 @@ main(void)
 {
 	Suite *suite = suite_create("conf_docs");
 	TCase *tcase = tcase_create("documents");
-	SRunner *runner = srunner_create(suite);
-	int failed;
 
 	tcase_add_test(tcase, shipped_config_loads_in_silence);
 	tcase_add_test(tcase, whole_format_loads_with_its_warnings);
@@ -210,8 +210,5 @@ main(void)
 	tcase_add_test(tcase, man_page_has_each_key_and_no_other);
 	tcase_add_test(tcase, man_page_has_each_scheduler);
 	suite_add_tcase(suite, tcase);
-	srunner_run_all(runner, CK_NORMAL);
-	failed = srunner_ntests_failed(runner);
-	srunner_free(runner);
-	return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+	return run_suite(suite);
 }

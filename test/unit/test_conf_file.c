@@ -2,6 +2,7 @@
  * test_conf_file.c - configs in files: what cannot be read, and @include.
  */
 #include "loaded/conf.h"
+#include "runner.h"
 
 #include <check.h>
 #include <errno.h>
@@ -30,7 +31,11 @@ static void
 tear_down(void)
 {
 	static const char *const names[] = {
-		"main", "sub/a", "sub/b", "sub", dir,
+		"main",
+		"sub/a",
+		"sub/b",
+		"sub",
+		dir,
 	};
 
 	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
@@ -132,7 +137,8 @@ static const struct {
 	{ "@include \"sub/a\"", "\n@include \"../main\"\n",
 	    "main:1: @include is nested too deep, expected at most 10" },
 	{ "@include \"sub/a\"", "\n/* open", "sub/a:2: a comment starts here" },
-	{ "@include \"sub/a\nuser = \"u\";", "", "main:1: @ is not understood" },
+	{ "@include \"sub/a\nuser = \"u\";", "",
+	    "main:1: @ is not understood" },
 	{ "@inclod \"sub/a\"", "", "main:1: @ is not understood" },
 };
 
@@ -155,7 +161,8 @@ START_TEST(include_in_comment_or_string_is_none)
 {
 	struct conf *conf;
 
-	WRITE("main", "/*\n@include \"sub\"\n*/\n# @include \"sub\"\n"
+	WRITE("main",
+	    "/*\n@include \"sub\"\n*/\n# @include \"sub\"\n"
 	    "pools = ();\nservices = ();\n"
 	    "control = { socket = \"/\\\"@include \\\"sub\\\"\"; };");
 	ck_assert_int_eq(load(&conf, "main"), 0);
@@ -169,8 +176,6 @@ main(void)
 {
 	Suite *suite = suite_create("conf_file");
 	TCase *tcase = tcase_create("files");
-	SRunner *runner = srunner_create(suite);
-	int failed;
 
 	tcase_add_checked_fixture(tcase, set_up, tear_down);
 	tcase_add_test(tcase, file_that_cannot_be_read_is_one_line);
@@ -180,8 +185,5 @@ main(void)
 	    (int)(sizeof(wrong) / sizeof(wrong[0])));
 	tcase_add_test(tcase, include_in_comment_or_string_is_none);
 	suite_add_tcase(suite, tcase);
-	srunner_run_all(runner, CK_NORMAL);
-	failed = srunner_ntests_failed(runner);
-	srunner_free(runner);
-	return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+	return run_suite(suite);
 }

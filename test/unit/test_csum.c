@@ -5,6 +5,7 @@
 
 #include "loaded/csum.h"
 #include "packets.h"
+#include "runner.h"
 #include "seed.h"
 
 START_TEST(sum_equals_byte_pairs_at_every_length_and_offset)
@@ -101,8 +102,6 @@ main(void)
 {
 	Suite *suite = suite_create("csum");
 	TCase *tc = tcase_create("all");
-	SRunner *runner;
-	int failed;
 
 	seed_random("test_csum");
 	tcase_add_test(tc, sum_equals_byte_pairs_at_every_length_and_offset);
@@ -111,9 +110,5 @@ main(void)
 	tcase_add_test(tc, update_equals_recomputation);
 	tcase_add_test(tc, plain_update_equals_plain_sum);
 	suite_add_tcase(suite, tc);
-	runner = srunner_create(suite);
-	srunner_run_all(runner, CK_NORMAL);
-	failed = srunner_ntests_failed(runner);
-	srunner_free(runner);
-	return failed != 0;
+	return run_suite(suite);
 }

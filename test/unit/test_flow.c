@@ -4,6 +4,7 @@
  * locks in test_flow_threads.c.
  */
 #include "flow_fixture.h"
+#include "runner.h"
 
 static void
 count_release(void *arg, const struct flow *f)

@@ -3,6 +3,7 @@
  * to make room for others.
  */
 #include "flow_fixture.h"
+#include "runner.h"
 
 static void
 count_release(void *arg, const struct flow *f)

@@ -8,6 +8,7 @@
  * which the model has to look for.
  */
 #include "flow_fixture.h"
+#include "runner.h"
 #include "seed.h"
 
 #define CLIENTS 64U

@@ -3,6 +3,7 @@
  * Tells most when built with -fsanitize=thread.
  */
 #include "flow_fixture.h"
+#include "runner.h"
 
 #include <pthread.h>
 #include <stdatomic.h>

@@ -4,6 +4,7 @@
  */
 #include "loaded/maglev.h"
 
+#include "runner.h"
 #include "sched_fixture.h"
 
 static uint32_t *
@@ -70,8 +71,7 @@ check_shares(const struct pool *p)
 		weights += p->members[i].weight;
 	for (uint32_t i = 0; i < p->g.count; i++) {
 		const uint16_t weight = p->members[i].weight;
-		const double want =
-		    (double)p->g.maglev_size * weight / weights;
+		const double want = (double)p->g.maglev_size * weight / weights;
 
 		ck_assert_double_lt(fabs(counts[i] - want), p->g.count);
 		ck_assert_int_eq(counts[i] > 0, weight > 0);
@@ -95,12 +95,13 @@ START_TEST(entries_follow_random_weights)
 	uint64_t seed = fresh_seed("entries_follow_random_weights");
 
 	for (int round = 0; round < 10; round++) {
-		struct pool p =
-		    pool_new(1 + (uint32_t)(next_random(&seed) % 300));
+		struct pool p = pool_new(1 +
+		    (uint32_t)(next_random(&seed) % 300));
 
 		for (uint32_t i = 0; i < p.g.count; i++)
-			set_weight(&p, i, (uint16_t)((next_random(&seed) |
-			    0x8000) >> (next_random(&seed) % 16)));
+			set_weight(&p, i,
+			    (uint16_t)((next_random(&seed) | 0x8000) >>
+				(next_random(&seed) % 16)));
 		pool_build_maglev(&p);
 		check_shares(&p);
 		pool_free(&p);
@@ -135,7 +136,8 @@ START_TEST(no_weight_leaves_no_entry)
 	for (uint32_t i = 0; i < p.g.maglev_size; i++)
 		ck_assert_uint_eq(p.maglev[i], UINT16_MAX);
 	ck_assert_int_eq(maglev_build(p.maglev, p.g.maglev_size, p.members, 0,
-	    fixture_key), 0);
+			     fixture_key),
+	    0);
 	ck_assert_uint_eq(p.maglev[0], UINT16_MAX);
 	pool_free(&p);
 }
@@ -189,8 +191,8 @@ START_TEST(the_order_of_members_does_not_matter)
 	struct pool a = pool_new(50), b = pool_new(50);
 
 	for (uint32_t i = 0; i < a.g.count; i++) {
-		set_weight(&a, i, (uint16_t)(1 +
-		    next_random(&seed) % (largest[_i] + 1U)));
+		set_weight(&a, i,
+		    (uint16_t)(1 + next_random(&seed) % (largest[_i] + 1U)));
 		a.members[i].port_be = (uint16_t)(i % 3);
 		a.members[i].addr = addr_of(0x0a000000 + i / 3);
 		b.members[i] = a.members[i];
@@ -235,7 +237,8 @@ share_moved(struct pool *p)
 	    rest.g.count * sizeof(*rest.members));
 	rest.maglev = calloc(p->g.maglev_size, sizeof(*rest.maglev));
 	ck_assert_int_eq(maglev_build(rest.maglev, p->g.maglev_size,
-	    rest.members, rest.g.count, fixture_key), 0);
+			     rest.members, rest.g.count, fixture_key),
+	    0);
 	for (uint32_t i = 0; i < p->g.maglev_size; i++) {
 		if (p->maglev[i] == 0)
 			continue;
@@ -310,13 +313,8 @@ int
 main(void)
 {
 	Suite *suite = suite_create("maglev");
-	SRunner *runner = srunner_create(suite);
-	int failed;
 
 	suite_add_tcase(suite, shares());
 	suite_add_tcase(suite, agreement());
-	srunner_run_all(runner, CK_NORMAL);
-	failed = srunner_ntests_failed(runner);
-	srunner_free(runner);
-	return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+	return run_suite(suite);
 }

@@ -12,6 +12,7 @@
 
 #include "loaded/nfq_msg.h"
 #include "packets.h"
+#include "runner.h"
 #include "seed.h"
 
 #define PACKET "the packet, 21 bytes."
@@ -232,8 +233,6 @@ main(void)
 {
 	Suite *suite = suite_create("nfq_msg");
 	TCase *tc = tcase_create("all");
-	SRunner *runner;
-	int failed;
 
 	seed_random("test_nfq_msg");
 	tcase_add_test(tc, packet_is_read);
@@ -246,9 +245,5 @@ main(void)
 	tcase_add_test(tc, verdict_can_become_a_drop);
 	tcase_add_test(tc, random_messages_are_survived);
 	suite_add_tcase(suite, tc);
-	runner = srunner_create(suite);
-	srunner_run_all(runner, CK_NORMAL);
-	failed = srunner_ntests_failed(runner);
-	srunner_free(runner);
-	return failed != 0;
+	return run_suite(suite);
 }

@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "runner.h"
 #include "seed.h"
 
 static const struct {
@@ -41,7 +42,8 @@ START_TEST(number_is_taken_whole_or_not_at_all)
 	uint64_t value = 77;
 
 	ck_assert_int_eq(num_parse(&value, numbers[_i].text, numbers[_i].min,
-	    numbers[_i].max), numbers[_i].error);
+			     numbers[_i].max),
+	    numbers[_i].error);
 	ck_assert_uint_eq(value, numbers[_i].value);
 }
 END_TEST
@@ -53,10 +55,11 @@ START_TEST(random_numbers_come_back)
 
 	for (int i = 0; i < 10000; i++) {
 		value = ((uint64_t)random() << 33 ^ (uint64_t)random() << 11 ^
-		    (uint64_t)random()) >> random() % 64;
+			    (uint64_t)random()) >>
+		    random() % 64;
 		snprintf(text, sizeof(text), "%" PRIu64, value);
-		ck_assert_msg(num_parse(&back, text, value, value) == 0,
-		    "%s", text);
+		ck_assert_msg(num_parse(&back, text, value, value) == 0, "%s",
+		    text);
 		ck_assert_uint_eq(back, value);
 	}
 }
@@ -142,8 +145,8 @@ START_TEST(list_keeps_order_and_refuses_repeats)
 }
 END_TEST
 
-#define LOOP(tc, table, test)                                                 \
-	tcase_add_loop_test(tc, test, 0,                                      \
+#define LOOP(tc, table, test)                                                  \
+	tcase_add_loop_test(tc, test, 0,                                       \
 	    (int)(sizeof(table) / sizeof((table)[0])))
 
 int
@@ -151,8 +154,6 @@ main(void)
 {
 	Suite *suite = suite_create("num");
 	TCase *tcase = tcase_create("parsing");
-	SRunner *runner = srunner_create(suite);
-	int failed;
 
 	seed_random("num");
 	LOOP(tcase, numbers, number_is_taken_whole_or_not_at_all);
@@ -160,8 +161,5 @@ main(void)
 	LOOP(tcase, durations, duration_needs_number_and_unit);
 	LOOP(tcase, lists, list_keeps_order_and_refuses_repeats);
 	suite_add_tcase(suite, tcase);
-	srunner_run_all(runner, CK_NORMAL);
-	failed = srunner_ntests_failed(runner);
-	srunner_free(runner);
-	return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+	return run_suite(suite);
 }

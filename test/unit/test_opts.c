@@ -9,6 +9,7 @@
 #include <sys/socket.h>
 
 #include "loaded/opts.h"
+#include "runner.h"
 #include "source.h"
 
 #define WORDS 16
@@ -139,8 +140,6 @@ main(void)
 {
 	Suite *suite = suite_create("opts");
 	TCase *tc = tcase_create("all");
-	SRunner *runner;
-	int failed;
 
 	tcase_add_test(tc, everything_at_once);
 	tcase_add_test(tc, long_names_do_the_same);
@@ -151,9 +150,5 @@ main(void)
 	    sizeof(wrong) / sizeof(wrong[0]));
 	tcase_add_test(tc, manual_page_has_every_option_of_the_help);
 	suite_add_tcase(suite, tc);
-	runner = srunner_create(suite);
-	srunner_run_all(runner, CK_NORMAL);
-	failed = srunner_ntests_failed(runner);
-	srunner_free(runner);
-	return failed != 0;
+	return run_suite(suite);
 }

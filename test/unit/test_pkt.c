@@ -7,6 +7,7 @@
 
 #include "loaded/pkt.h"
 #include "packets.h"
+#include "runner.h"
 #include "seed.h"
 
 static const struct packet_spec tcp4 = {
@@ -257,8 +258,6 @@ main(void)
 {
 	Suite *suite = suite_create("pkt");
 	TCase *tc = tcase_create("all");
-	SRunner *runner;
-	int failed;
 
 	seed_random("test_pkt");
 	tcase_add_test(tc, tcp_over_ipv4_with_options);
@@ -272,9 +271,5 @@ main(void)
 	tcase_add_test(tc, mapped_addresses_on_the_wire_are_bad);
 	tcase_add_test(tc, random_bytes_are_survived);
 	suite_add_tcase(suite, tc);
-	runner = srunner_create(suite);
-	srunner_run_all(runner, CK_NORMAL);
-	failed = srunner_ntests_failed(runner);
-	srunner_free(runner);
-	return failed != 0;
+	return run_suite(suite);
 }

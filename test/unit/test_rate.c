@@ -3,6 +3,7 @@
  * threads may take together.
  */
 #include "loaded/rate.h"
+#include "runner.h"
 
 #include <check.h>
 #include <pthread.h>
@@ -119,7 +120,8 @@ START_TEST(racing_threads_share_one_second)
 
 	for (int i = 0; i < THREADS; i++)
 		ck_assert_int_eq(pthread_create(&threads[i], NULL,
-		    take_in_thread, &bucket), 0);
+				     take_in_thread, &bucket),
+		    0);
 	for (int i = 0; i < THREADS; i++) {
 		void *taken;
 
@@ -136,24 +138,19 @@ main(void)
 	const int nrates = sizeof(rates) / sizeof(rates[0]);
 	Suite *suite = suite_create("rate");
 	TCase *depth = tcase_create("depth"), *flow = tcase_create("flow");
-	SRunner *runner = srunner_create(suite);
-	int failed;
 
 	tcase_add_loop_test(depth,
 	    a_new_bucket_holds_one_second_even_at_time_zero, 0, nrates);
 	tcase_add_test(depth, an_idle_bucket_does_not_grow_past_a_second);
 	tcase_add_test(depth, a_new_rate_keeps_the_level);
 	tcase_add_test(depth, rates_above_one_a_nanosecond_work);
-	tcase_add_loop_test(flow,
-	    tokens_come_back_at_the_rate_and_never_faster, 0, nrates);
+	tcase_add_loop_test(flow, tokens_come_back_at_the_rate_and_never_faster,
+	    0, nrates);
 	tcase_add_test(flow, ready_takes_nothing_and_agrees_with_take);
 	tcase_add_test(flow, a_clock_that_lags_gets_no_more);
 	tcase_add_test(flow, racing_threads_share_one_second);
 	tcase_set_timeout(flow, 60);
 	suite_add_tcase(suite, depth);
 	suite_add_tcase(suite, flow);
-	srunner_run_all(runner, CK_NORMAL);
-	failed = srunner_ntests_failed(runner);
-	srunner_free(runner);
-	return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+	return run_suite(suite);
 }

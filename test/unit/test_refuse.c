@@ -5,6 +5,7 @@
 
 #include "loaded/refuse.h"
 #include "packets.h"
+#include "runner.h"
 
 static const char *const clients[] = { "192.0.2.1", "2001:db8::1" };
 static const char *const vips[] = { "203.0.113.80", "2001:db8:80::80" };
@@ -155,8 +156,6 @@ main(void)
 {
 	Suite *suite = suite_create("refuse");
 	TCase *tc = tcase_create("all");
-	SRunner *runner;
-	int failed;
 
 	tcase_add_loop_test(tc, syn_gets_rst_that_acknowledges_it, 0, 2);
 	tcase_add_loop_test(tc, data_without_ack_is_counted, 0, 2);
@@ -165,9 +164,5 @@ main(void)
 	tcase_add_loop_test(tc, udp_gets_port_unreachable_with_a_quote, 0, 2);
 	tcase_add_test(tc, no_answer_where_none_is_owed);
 	suite_add_tcase(suite, tc);
-	runner = srunner_create(suite);
-	srunner_run_all(runner, CK_NORMAL);
-	failed = srunner_ntests_failed(runner);
-	srunner_free(runner);
-	return failed != 0;
+	return run_suite(suite);
 }

@@ -7,6 +7,7 @@
 
 #include "loaded/rewrite.h"
 #include "packets.h"
+#include "runner.h"
 #include "seed.h"
 
 #define ROUNDS 3000
@@ -246,8 +247,6 @@ main(void)
 {
 	Suite *suite = suite_create("rewrite");
 	TCase *tc = tcase_create("all");
-	SRunner *runner;
-	int failed;
 
 	seed_random("test_rewrite");
 	tcase_add_test(tc, update_equals_recomputation);
@@ -258,9 +257,5 @@ main(void)
 	tcase_add_test(tc, udp_never_becomes_zero);
 	tcase_add_test(tc, none_changes_nothing);
 	suite_add_tcase(suite, tc);
-	runner = srunner_create(suite);
-	srunner_run_all(runner, CK_NORMAL);
-	failed = srunner_ntests_failed(runner);
-	srunner_free(runner);
-	return failed != 0;
+	return run_suite(suite);
 }

@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "runner.h"
 #include "seed.h"
 
 #define NELEM(a) (sizeof(a) / sizeof((a)[0]))
@@ -685,11 +686,5 @@ rules_suite(void)
 int
 main(void)
 {
-	SRunner *runner = srunner_create(rules_suite());
-	int failed;
-
-	srunner_run_all(runner, CK_NORMAL);
-	failed = srunner_ntests_failed(runner);
-	srunner_free(runner);
-	return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+	return run_suite(rules_suite());
 }

@@ -4,14 +4,13 @@
  */
 #include "loaded/sched.h"
 
+#include "runner.h"
 #include "sched_fixture.h"
 
 #define POLICIES 11
 
-static const char *const names[POLICIES] = {
-	"rr", "wrr", "lc", "wlc", "sed", "nq", "random", "p2c", "sh",
-	"srcmask", "mh"
-};
+static const char *const names[POLICIES] = { "rr", "wrr", "lc", "wlc", "sed",
+	"nq", "random", "p2c", "sh", "srcmask", "mh" };
 
 /* A pool that every policy can work with. */
 static struct pool
@@ -60,8 +59,8 @@ START_TEST(a_state_has_room_for_every_turn)
 		const size_t size = sched_state_size(n);
 
 		ck_assert_uint_ge(size, sizeof(struct sched_state));
-		ck_assert_uint_ge(size, offsetof(struct sched_state, turn) +
-		    n * sizeof(int64_t));
+		ck_assert_uint_ge(size,
+		    offsetof(struct sched_state, turn) + n * sizeof(int64_t));
 		ck_assert_uint_eq(size % alignof(struct sched_state), 0);
 	}
 }
@@ -137,8 +136,8 @@ START_TEST(only_usable_members_are_picked_whatever_happens)
 
 	p.seed = seed;
 	for (uint32_t round = 0; round < 5000; round++) {
-		struct backend_state *b =
-		    state_of(&p, (uint32_t)(next_random(&seed) % 9));
+		struct backend_state *b = state_of(&p,
+		    (uint32_t)(next_random(&seed) % 9));
 		uint32_t usable = 0, member;
 
 		b->active = (uint32_t)(next_random(&seed) % 5 + 1);
@@ -253,8 +252,6 @@ main(void)
 	Suite *suite = suite_create("sched");
 	TCase *table = tcase_create("table"), *usable = tcase_create("usable");
 	TCase *limits = tcase_create("limits"), *size = tcase_create("size");
-	SRunner *runner = srunner_create(suite);
-	int failed;
 
 	tcase_add_test(table, each_policy_is_found_by_its_name);
 	tcase_add_test(table, the_hashing_policies_are_consistent);
@@ -277,8 +274,5 @@ main(void)
 	suite_add_tcase(suite, usable);
 	suite_add_tcase(suite, limits);
 	suite_add_tcase(suite, size);
-	srunner_run_all(runner, CK_NORMAL);
-	failed = srunner_ntests_failed(runner);
-	srunner_free(runner);
-	return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+	return run_suite(suite);
 }

@@ -4,6 +4,7 @@
  */
 #include "loaded/sched.h"
 
+#include "runner.h"
 #include "sched_fixture.h"
 
 #define CLIENTS 50000
@@ -315,8 +316,8 @@ START_TEST(srcmask_shares_out_clients_that_nobody_matches)
 	struct pool p = masked_pool(3);
 
 	for (uint32_t i = 0; i < 40; i++)
-		ck_assert_uint_eq(pick_for(&p, ops, i), i % 4 < 3 ? i % 4 :
-		    (0xc6120000 + i) % 3);
+		ck_assert_uint_eq(pick_for(&p, ops, i),
+		    i % 4 < 3 ? i % 4 : (0xc6120000 + i) % 3);
 	set_down(&p, 0, true);
 	for (uint32_t i = 0; i < 40; i += 4)
 		ck_assert_uint_eq(pick_for(&p, ops, i),
@@ -336,8 +337,8 @@ START_TEST(srcmask_without_masks_goes_by_the_low_bits)
 	for (uint32_t i = 0; i < 50; i++) {
 		const uint32_t client = 0xc6120000 + i, nth = client % 4;
 
-		ck_assert_uint_eq(pick_for(&p, ops, i), client % 5 != 2 ?
-		    client % 5 : nth + (nth >= 2));
+		ck_assert_uint_eq(pick_for(&p, ops, i),
+		    client % 5 != 2 ? client % 5 : nth + (nth >= 2));
 	}
 	pool_free(&p);
 }
@@ -371,14 +372,14 @@ hashes(void)
 	    2);
 	tcase_add_test(tc, sh_shares_by_weight_among_two_thousand);
 	tcase_add_loop_test(tc, the_same_client_meets_the_same_member, 0, 2);
-	tcase_add_loop_test(tc,
-	    a_failure_moves_only_the_clients_of_the_failed, 0, 2);
+	tcase_add_loop_test(tc, a_failure_moves_only_the_clients_of_the_failed,
+	    0, 2);
 	tcase_add_loop_test(tc, the_last_of_many_gets_all, 0, 2);
 	tcase_add_loop_test(tc, the_order_of_members_does_not_matter, 0, 2);
 	tcase_add_loop_test(tc, the_port_counts_only_when_asked_for, 0, 2);
 	tcase_add_loop_test(tc, another_key_makes_other_choices, 0, 2);
-	tcase_add_loop_test(tc,
-	    a_member_that_leaves_moves_only_its_own_clients, 0, 2);
+	tcase_add_loop_test(tc, a_member_that_leaves_moves_only_its_own_clients,
+	    0, 2);
 	tcase_add_loop_test(tc,
 	    the_configured_weight_places_and_the_runtime_weight_admits, 0, 2);
 	tcase_set_timeout(tc, 60);
@@ -402,13 +403,8 @@ int
 main(void)
 {
 	Suite *suite = suite_create("sched_hash");
-	SRunner *runner = srunner_create(suite);
-	int failed;
 
 	suite_add_tcase(suite, hashes());
 	suite_add_tcase(suite, masks());
-	srunner_run_all(runner, CK_NORMAL);
-	failed = srunner_ntests_failed(runner);
-	srunner_free(runner);
-	return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+	return run_suite(suite);
 }

@@ -4,6 +4,7 @@
  */
 #include "loaded/sched.h"
 
+#include "runner.h"
 #include "sched_fixture.h"
 
 #define PICKS 100000
@@ -129,8 +130,8 @@ START_TEST(p2c_keeps_the_imbalance_small)
 
 	p.seed = fresh_seed("p2c_keeps_the_imbalance_small");
 	for (int i = 0; i < 50000; i++)
-		ck_assert(backend_take(state_of(&p,
-		    pick(&p, ops_of("p2c"))), NOW));
+		ck_assert(backend_take(state_of(&p, pick(&p, ops_of("p2c"))),
+		    NOW));
 	for (uint32_t i = 0; i < 100; i++) {
 		const uint32_t active = state_of(&p, i)->active;
 
@@ -151,8 +152,8 @@ START_TEST(p2c_follows_the_weights_under_load)
 
 	p.seed = fresh_seed("p2c_follows_the_weights_under_load");
 	for (int i = 0; i < 10000; i++)
-		ck_assert(backend_take(state_of(&p,
-		    pick(&p, ops_of("p2c"))), NOW));
+		ck_assert(backend_take(state_of(&p, pick(&p, ops_of("p2c"))),
+		    NOW));
 	for (uint32_t i = 0; i < 4; i++) {
 		ck_assert_uint_le(state_of(&p, i)->active, weights[i] * 105U);
 		ck_assert_uint_ge(state_of(&p, i)->active, weights[i] * 95U);
@@ -167,13 +168,11 @@ main(void)
 	const int ncases = sizeof(weights_cases) / sizeof(weights_cases[0]);
 	Suite *suite = suite_create("sched_random");
 	TCase *lots = tcase_create("lots"), *p2c = tcase_create("p2c");
-	SRunner *runner = srunner_create(suite);
-	int failed;
 
 	tcase_add_loop_test(lots, lots_follow_the_weights, 0, 2 * ncases);
 	tcase_add_test(lots, lots_follow_the_weights_of_two_thousand);
-	tcase_add_loop_test(lots,
-	    the_rest_follow_their_weights_when_one_fails, 0, 2);
+	tcase_add_loop_test(lots, the_rest_follow_their_weights_when_one_fails,
+	    0, 2);
 	tcase_add_test(p2c, p2c_takes_the_less_loaded_of_two);
 	tcase_add_test(p2c, p2c_never_picks_the_most_loaded);
 	tcase_add_loop_test(p2c, p2c_draws_both_by_weight, 0, 5);
@@ -183,8 +182,5 @@ main(void)
 	tcase_set_timeout(p2c, 60);
 	suite_add_tcase(suite, lots);
 	suite_add_tcase(suite, p2c);
-	srunner_run_all(runner, CK_NORMAL);
-	failed = srunner_ntests_failed(runner);
-	srunner_free(runner);
-	return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+	return run_suite(suite);
 }

@@ -6,6 +6,7 @@
 
 #include <pthread.h>
 
+#include "runner.h"
 #include "sched_fixture.h"
 
 #define THREADS 4
@@ -52,7 +53,7 @@ END_TEST
 static const struct turns_case {
 	uint16_t weights[6];
 	uint32_t count;
-	uint32_t period;		/* sum / gcd */
+	uint32_t period; /* sum / gcd */
 } turns_cases[] = {
 	{ { 5, 1, 1 }, 3, 7 },
 	{ { 1, 1, 1, 1 }, 4, 4 },
@@ -81,16 +82,15 @@ check_windows(struct pool *p, const struct turns_case *tc)
 		if (n >= tc->period)
 			counts[picks[n - tc->period]]--;
 		for (uint32_t i = 0; n + 1 >= tc->period && i < tc->count; i++)
-			ck_assert_uint_eq(counts[i], tc->weights[i] *
-			    (uint64_t)tc->period / weights);
+			ck_assert_uint_eq(counts[i],
+			    tc->weights[i] * (uint64_t)tc->period / weights);
 	}
 	free(picks);
 }
 
 START_TEST(wrr_is_exact_in_every_window_of_a_period)
 {
-	struct pool p = pool_of(turns_cases[_i].weights,
-	    turns_cases[_i].count);
+	struct pool p = pool_of(turns_cases[_i].weights, turns_cases[_i].count);
 
 	check_windows(&p, &turns_cases[_i]);
 	pool_free(&p);
@@ -221,10 +221,12 @@ START_TEST(least_loaded_is_what_a_full_search_finds)
 		const uint64_t shift = next_random(&seed) % 33;
 
 		for (uint32_t i = 0; i < p.g.count; i++) {
-			set_weight(&p, i, (uint16_t)(next_random(&seed) >>
-			    next_random(&seed) % 64));
-			state_of(&p, i)->active = (uint32_t)
-			    ((next_random(&seed) & UINT32_MAX) >> shift);
+			set_weight(&p, i,
+			    (uint16_t)(next_random(&seed) >>
+				next_random(&seed) % 64));
+			state_of(&p, i)->active =
+			    (uint32_t)((next_random(&seed) & UINT32_MAX) >>
+				shift);
 			set_down(&p, i, next_random(&seed) % 8 == 0);
 		}
 		for (int i = 0; i < 3; i++)
@@ -248,9 +250,8 @@ END_TEST
 /* lc, wlc, sed, nq: who gets how much while nobody has a flow. */
 START_TEST(an_idle_pool_follows_the_measure)
 {
-	static const uint32_t want[4][3] = {
-		{ 20, 20, 20 }, { 30, 20, 10 }, { 60, 0, 0 }, { 30, 20, 10 }
-	};
+	static const uint32_t want[4][3] = { { 20, 20, 20 }, { 30, 20, 10 },
+		{ 60, 0, 0 }, { 30, 20, 10 } };
 	static const uint16_t weights[] = { 3, 2, 1 };
 	uint32_t counts[3] = { 0 };
 	struct pool p = pool_of(weights, 3);
@@ -285,11 +286,12 @@ START_TEST(flows_that_stay_end_up_as_the_weights_say)
 	struct pool p = pool_of(weights, 5);
 
 	for (int i = 0; i < 10000; i++)
-		ck_assert(backend_take(state_of(&p,
-		    pick(&p, ops_of(least_names[_i]))), NOW));
+		ck_assert(backend_take(
+		    state_of(&p, pick(&p, ops_of(least_names[_i]))), NOW));
 	for (uint32_t i = 0; i < 5; i++) {
 		const uint32_t want = weights[i] == 0 ? 0 :
-		    weighted ? 100U * weights[i] : 2500;
+		    weighted                          ? 100U * weights[i] :
+							2500;
 
 		ck_assert_uint_le(state_of(&p, i)->active, want + 2);
 		ck_assert_uint_ge(state_of(&p, i)->active + 2, want);
@@ -332,8 +334,8 @@ START_TEST(threads_share_one_sequence_of_turns)
 	pthread_t threads[THREADS];
 
 	for (int i = 0; i < THREADS; i++)
-		ck_assert_int_eq(pthread_create(&threads[i], NULL, pick_many,
-		    &p), 0);
+		ck_assert_int_eq(
+		    pthread_create(&threads[i], NULL, pick_many, &p), 0);
 	for (int i = 0; i < THREADS; i++)
 		pthread_join(threads[i], NULL);
 	for (uint32_t i = 0; i < 3; i++)
@@ -367,8 +369,7 @@ least(void)
 {
 	TCase *tc = tcase_create("least");
 
-	tcase_add_loop_test(tc, least_loaded_is_what_a_full_search_finds, 0,
-	    4);
+	tcase_add_loop_test(tc, least_loaded_is_what_a_full_search_finds, 0, 4);
 	tcase_add_loop_test(tc, an_idle_pool_still_rotates, 0, 4);
 	tcase_add_loop_test(tc, an_idle_pool_follows_the_measure, 0, 4);
 	tcase_add_loop_test(tc, ties_among_the_loaded_take_turns, 0, 4);
@@ -383,13 +384,8 @@ int
 main(void)
 {
 	Suite *suite = suite_create("sched_turn");
-	SRunner *runner = srunner_create(suite);
-	int failed;
 
 	suite_add_tcase(suite, turns());
 	suite_add_tcase(suite, least());
-	srunner_run_all(runner, CK_NORMAL);
-	failed = srunner_ntests_failed(runner);
-	srunner_free(runner);
-	return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+	return run_suite(suite);
 }

@@ -7,6 +7,7 @@
 #include <check.h>
 #include <stdlib.h>
 
+#include "runner.h"
 #include "seed.h"
 
 #define LONGEST 80
@@ -153,11 +154,5 @@ suite(void)
 int
 main(void)
 {
-	SRunner *sr = srunner_create(suite());
-	int failed;
-
-	srunner_run_all(sr, CK_NORMAL);
-	failed = srunner_ntests_failed(sr);
-	srunner_free(sr);
-	return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+	return run_suite(suite());
 }

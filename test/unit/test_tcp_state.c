@@ -8,25 +8,26 @@
 #include <stdlib.h>
 
 #include "loaded/pkt.h"
+#include "runner.h"
 
-#define STATES	(TCP_STATE_CLOSED + 1)
-#define SENT	TCP_STATE_SYN_SENT
-#define RECV	TCP_STATE_SYN_RECV
-#define EST	TCP_STATE_ESTABLISHED
-#define FIN_C	TCP_STATE_FIN_CLIENT
-#define FIN_S	TCP_STATE_FIN_SERVER
-#define CLOSED	TCP_STATE_CLOSED
-#define CLIENT	TCP_FROM_CLIENT
+#define STATES (TCP_STATE_CLOSED + 1)
+#define SENT TCP_STATE_SYN_SENT
+#define RECV TCP_STATE_SYN_RECV
+#define EST TCP_STATE_ESTABLISHED
+#define FIN_C TCP_STATE_FIN_CLIENT
+#define FIN_S TCP_STATE_FIN_SERVER
+#define CLOSED TCP_STATE_CLOSED
+#define CLIENT TCP_FROM_CLIENT
 #define BACKEND TCP_FROM_BACKEND
-#define S	PKT_SYN
-#define SA	(PKT_SYN | PKT_ACK)
-#define A	PKT_ACK
-#define F	PKT_FIN
-#define FA	(PKT_FIN | PKT_ACK)
-#define R	PKT_RST
-#define RA	(PKT_RST | PKT_ACK)
-#define SF	(PKT_SYN | PKT_FIN)
-#define SFA	(PKT_SYN | PKT_FIN | PKT_ACK)
+#define S PKT_SYN
+#define SA (PKT_SYN | PKT_ACK)
+#define A PKT_ACK
+#define F PKT_FIN
+#define FA (PKT_FIN | PKT_ACK)
+#define R PKT_RST
+#define RA (PKT_RST | PKT_ACK)
+#define SF (PKT_SYN | PKT_FIN)
+#define SFA (PKT_SYN | PKT_FIN | PKT_ACK)
 
 /* What each packet makes of each state; columns in the order of the enum. */
 static const struct {
@@ -91,12 +92,12 @@ START_TEST(rst_closes_from_any_state_and_side)
 	for (int flags = 0; flags < 256; flags++) {
 		const uint8_t rst = (uint8_t)(flags | PKT_RST);
 
-		ck_assert_int_eq(tcp_state_step((enum tcp_state)_i, CLIENT,
-				     rst), CLOSED);
-		ck_assert_int_eq(tcp_state_step((enum tcp_state)_i, BACKEND,
-				     rst), CLOSED);
-		ck_assert_int_eq(tcp_state_step_input_only(
-				     (enum tcp_state)_i, rst), CLOSED);
+		ck_assert_int_eq(
+		    tcp_state_step((enum tcp_state)_i, CLIENT, rst), CLOSED);
+		ck_assert_int_eq(
+		    tcp_state_step((enum tcp_state)_i, BACKEND, rst), CLOSED);
+		ck_assert_int_eq(
+		    tcp_state_step_input_only((enum tcp_state)_i, rst), CLOSED);
 	}
 }
 END_TEST
@@ -108,8 +109,7 @@ START_TEST(other_flags_change_nothing)
 	for (int flags = 0; flags < 256; flags++) {
 		for (int dir = CLIENT; dir <= BACKEND; dir++)
 			ck_assert_int_eq(tcp_state_step((enum tcp_state)_i,
-					     (enum tcp_dir)dir,
-					     (uint8_t)flags),
+					     (enum tcp_dir)dir, (uint8_t)flags),
 			    tcp_state_step((enum tcp_state)_i,
 				(enum tcp_dir)dir, (uint8_t)(flags & known)));
 		ck_assert(tcp_state_reused((enum tcp_state)_i,
@@ -132,8 +132,7 @@ play(const struct packet *packets, int n)
 	enum tcp_state state = SENT;
 
 	for (int i = 0; i < n; i++) {
-		state = tcp_state_step(state, packets[i].dir,
-		    packets[i].flags);
+		state = tcp_state_step(state, packets[i].dir, packets[i].flags);
 		ck_assert_msg(state == packets[i].after,
 		    "packet %d: state %d, not %d", i, (int)state,
 		    (int)packets[i].after);
@@ -143,10 +142,14 @@ play(const struct packet *packets, int n)
 START_TEST(handshake_with_retransmits_becomes_established)
 {
 	static const struct packet packets[] = {
-		{ CLIENT, S, SENT }, { CLIENT, S, SENT },
-		{ BACKEND, SA, RECV }, { CLIENT, S, RECV },
-		{ BACKEND, SA, RECV }, { CLIENT, A, EST },
-		{ BACKEND, SA, EST }, { CLIENT, A, EST },
+		{ CLIENT, S, SENT },
+		{ CLIENT, S, SENT },
+		{ BACKEND, SA, RECV },
+		{ CLIENT, S, RECV },
+		{ BACKEND, SA, RECV },
+		{ CLIENT, A, EST },
+		{ BACKEND, SA, EST },
+		{ CLIENT, A, EST },
 	};
 
 	play(packets, COUNT(packets));
@@ -156,16 +159,23 @@ END_TEST
 START_TEST(half_closed_connection_carries_data_until_the_other_fin)
 {
 	static const struct packet client_first[] = {
-		{ BACKEND, SA, RECV }, { CLIENT, A, EST },
-		{ CLIENT, FA, FIN_C }, { BACKEND, A, FIN_C },
-		{ BACKEND, A, FIN_C }, { CLIENT, A, FIN_C },
-		{ CLIENT, FA, FIN_C }, { BACKEND, FA, CLOSED },
+		{ BACKEND, SA, RECV },
+		{ CLIENT, A, EST },
+		{ CLIENT, FA, FIN_C },
+		{ BACKEND, A, FIN_C },
+		{ BACKEND, A, FIN_C },
+		{ CLIENT, A, FIN_C },
+		{ CLIENT, FA, FIN_C },
+		{ BACKEND, FA, CLOSED },
 		{ CLIENT, A, CLOSED },
 	};
 	static const struct packet backend_first[] = {
-		{ BACKEND, SA, RECV }, { CLIENT, A, EST },
-		{ BACKEND, FA, FIN_S }, { CLIENT, A, FIN_S },
-		{ BACKEND, FA, FIN_S }, { CLIENT, FA, CLOSED },
+		{ BACKEND, SA, RECV },
+		{ CLIENT, A, EST },
+		{ BACKEND, FA, FIN_S },
+		{ CLIENT, A, FIN_S },
+		{ BACKEND, FA, FIN_S },
+		{ CLIENT, FA, CLOSED },
 		{ BACKEND, A, CLOSED },
 	};
 
@@ -177,9 +187,12 @@ END_TEST
 START_TEST(simultaneous_close_is_closed)
 {
 	static const struct packet packets[] = {
-		{ BACKEND, SA, RECV }, { CLIENT, A, EST },
-		{ CLIENT, FA, FIN_C }, { BACKEND, FA, CLOSED },
-		{ BACKEND, A, CLOSED }, { CLIENT, A, CLOSED },
+		{ BACKEND, SA, RECV },
+		{ CLIENT, A, EST },
+		{ CLIENT, FA, FIN_C },
+		{ BACKEND, FA, CLOSED },
+		{ BACKEND, A, CLOSED },
+		{ CLIENT, A, CLOSED },
 	};
 
 	play(packets, COUNT(packets));
@@ -261,8 +274,7 @@ suite(void)
 	    half_closed_connection_carries_data_until_the_other_fin);
 	tcase_add_test(lives, simultaneous_close_is_closed);
 	tcase_add_test(lives, refused_connection_is_closed_and_its_port_free);
-	tcase_add_test(lives,
-	    no_number_of_syns_makes_a_connection_established);
+	tcase_add_test(lives, no_number_of_syns_makes_a_connection_established);
 	tcase_add_test(lives,
 	    client_alone_gets_established_only_where_replies_go_past);
 	tcase_add_test(lives, syn_in_established_leaves_it_as_it_is);
@@ -275,11 +287,5 @@ suite(void)
 int
 main(void)
 {
-	SRunner *sr = srunner_create(suite());
-	int failed;
-
-	srunner_run_all(sr, CK_NORMAL);
-	failed = srunner_ntests_failed(sr);
-	srunner_free(sr);
-	return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+	return run_suite(suite());
 }
