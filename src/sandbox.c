@@ -76,13 +76,13 @@ sandbox_prepare(struct sandbox *sb, const char *user, const char *group,
 	*sb = (struct sandbox){ .chroot = chroot };
 	if (pw == NULL)
 		return fail(error, 0, "no such user:", user);
-	if (gr == NULL)
+	if (gr == NULL && group[0] != '\0')
 		return fail(error, 0, "no such group:", group);
-	if (pw->pw_uid == 0 || gr->gr_gid == 0)
+	sb->uid = pw->pw_uid;
+	sb->gid = gr != NULL ? gr->gr_gid : pw->pw_gid;
+	if (sb->uid == 0 || sb->gid == 0)
 		return fail(error, 0,
 		    "user and group must not be root's:", user);
-	sb->uid = pw->pw_uid;
-	sb->gid = gr->gr_gid;
 	return prepare_chroot(chroot, error);
 }
 

@@ -19,9 +19,9 @@ struct sandbox {
 };
 
 /*
- * Finds the user (never root) and the group, and makes sure that the chroot
- * is an empty place nobody else can write to; made if missing.  0, or
- * -EINVAL and a message.
+ * Finds the user (never root) and the group ("": the user's own), and makes
+ * sure that the chroot is an empty place nobody else can write to; made if
+ * missing.  0, or -EINVAL and a message.
  */
 int sandbox_prepare(struct sandbox *sb, const char *user, const char *group,
     const char *chroot, char error[static SANDBOX_ERROR_LEN]);

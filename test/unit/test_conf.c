@@ -212,7 +212,7 @@ START_TEST(top_level_has_its_defaults)
 	    "nothing is balanced\n");
 	free(said);
 	ck_assert_str_eq(conf->user, "loaded");
-	ck_assert_str_eq(conf->group, "loaded");
+	ck_assert_str_eq(conf->group, "");
 	ck_assert_str_eq(conf->chroot, "/var/lib/loaded/empty");
 	ck_assert_str_eq(conf->pidfile, "/run/loaded/loaded.pid");
 	ck_assert_str_eq(conf->public_if, "");
