@@ -56,7 +56,6 @@ backend_take(struct backend_state *b, uint64_t now_ns)
 		backend_release(b);
 		return false;
 	}
-	atomic_fetch_add_explicit(&b->flows, 1, memory_order_relaxed);
 	return true;
 }
 

@@ -173,7 +173,10 @@ try_member(struct balance *b, const struct balance_packet *bp,
 	flow_lock(&b->flows, &bp->hash);
 	result = flow_insert(&b->flows, &bp->hash, flow, b->now);
 	flow_unlock(&b->flows, &bp->hash);
-	if (result != FLOW_INSERTED)
+	if (result == FLOW_INSERTED)
+		atomic_fetch_add_explicit(&state->flows, 1,
+		    memory_order_relaxed);
+	else
 		backend_release(state);
 	switch (result) {
 	case FLOW_INSERTED:

@@ -137,26 +137,6 @@ log_notice(const char *fmt, ...)
 }
 
 void
-log_info(const char *fmt, ...)
-{
-	va_list args;
-
-	va_start(args, fmt);
-	log_text(LOG_LEVEL_INFO, 0, fmt, args);
-	va_end(args);
-}
-
-void
-log_debug(const char *fmt, ...)
-{
-	va_list args;
-
-	va_start(args, fmt);
-	log_text(LOG_LEVEL_DEBUG, 0, fmt, args);
-	va_end(args);
-}
-
-void
 log_errno(int error, const char *fmt, ...)
 {
 	va_list args;

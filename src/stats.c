@@ -59,12 +59,6 @@ stats_error_kind(int error)
 	}
 }
 
-const char *
-stats_error_name(enum stats_error kind)
-{
-	return error_names[kind];
-}
-
 static uint64_t
 load(const stats_counter *counter)
 {

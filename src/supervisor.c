@@ -185,18 +185,17 @@ static bool
 open_pidfile(struct supervisor *s)
 {
 	const char *path = s->conf->pidfile;
+	int error;
 
 	s->pidfile = pidfile_open(path);
 	if (s->pidfile == -EWOULDBLOCK) {
 		log_err("%s is locked: loaded runs already", path);
 		return false;
 	}
-	if (s->pidfile < 0 || pidfile_write(s->pidfile) != 0) {
-		log_errno(s->pidfile < 0 ? -s->pidfile : errno,
-		    "cannot write %s", path);
-		return false;
-	}
-	return true;
+	error = s->pidfile < 0 ? s->pidfile : pidfile_write(s->pidfile);
+	if (error != 0)
+		log_errno(-error, "cannot write %s", path);
+	return error == 0;
 }
 
 static bool

@@ -24,7 +24,7 @@ struct backend_state {
 	_Atomic uint32_t max_connections; /* 0: no limit; operator */
 	_Atomic uint32_t max_rate;        /* new flows a second, 0: no limit */
 	_Atomic uint64_t rate_ns;         /* see rate.h; workers */
-	_Atomic uint64_t flows;           /* ever; backend_take counts it */
+	_Atomic uint64_t flows;           /* ever; workers */
 };
 
 /* May it get new flows, as far as admin, health, weight and limits go? */

@@ -32,8 +32,6 @@ void log_role(const char *role);
 __attribute__((format(printf, 1, 2))) void log_err(const char *fmt, ...);
 __attribute__((format(printf, 1, 2))) void log_warn(const char *fmt, ...);
 __attribute__((format(printf, 1, 2))) void log_notice(const char *fmt, ...);
-__attribute__((format(printf, 1, 2))) void log_info(const char *fmt, ...);
-__attribute__((format(printf, 1, 2))) void log_debug(const char *fmt, ...);
 
 /* The same with ": strerror(error)" behind; error is positive. */
 __attribute__((format(printf, 2, 3))) void log_errno(int error, const char *fmt,

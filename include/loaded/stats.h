@@ -48,7 +48,6 @@ stats_add(stats_counter *counter, uint64_t n)
 }
 
 enum stats_error stats_error_kind(int error);
-const char *stats_error_name(enum stats_error kind);
 
 /* Adds all of one worker's counters to a sum. */
 void stats_sum(struct stats *sum, const struct stats *one);

@@ -273,6 +273,9 @@ START_TEST(two_services_on_one_backend_do_not_mix)
 	bp = tcp(PKT_SYN, "192.0.2.1", 1000, "203.0.113.81", 80);
 	ck_assert_int_eq(bp.reason, BALANCE_REPLY_TAKEN);
 	ck_assert_uint_eq(bp.refused, 1);
+	/* A refused one counts nowhere; slot 4 is the pool of "same". */
+	ck_assert_uint_eq(b.backends[4].flows, 1);
+	ck_assert_uint_eq(b.backends[4].active, 1);
 	/* And this one goes to the other backend, though it is not its turn. */
 	tcp(PKT_SYN, "192.0.2.1", 2000, "203.0.113.80", 80);
 	bp = tcp(PKT_SYN, "192.0.2.1", 1001, "203.0.113.80", 80);

@@ -3,34 +3,8 @@
  * leave is in test_flow_leave.c, random operations in test_flow_model.c, the
  * locks in test_flow_threads.c.
  */
-#include "flow_fixture.h"
+#include "flow_counted.h"
 #include "runner.h"
-
-static void
-count_release(void *arg, const struct flow *f)
-{
-	(void)f;
-	++*(unsigned int *)arg;
-}
-
-static struct table_fixture x;
-static struct flow_table *t;
-static unsigned int released;
-
-static void
-make_table(uint32_t max)
-{
-	released = 0;
-	table_open(&x, max, count_release, &released);
-	t = &x.t;
-}
-
-static void
-end_table(void)
-{
-	ck_assert_int_eq(flow_verify(t), 0);
-	table_close(&x);
-}
 
 /* Capacity and memory. */
 
