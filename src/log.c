@@ -146,13 +146,26 @@ log_errno(int error, const char *fmt, ...)
 	va_end(args);
 }
 
+__attribute__((format(printf, 2, 3))) static void
+log_at(enum log_level level, const char *fmt, ...)
+{
+	va_list args;
+
+	va_start(args, fmt);
+	log_text(level, 0, fmt, args);
+	va_end(args);
+}
+
 void
-log_limited(struct log_limit *limit, uint64_t now_ns, const char *fmt, ...)
+log_limited(enum log_level level, struct log_limit *limit, uint64_t now_ns,
+    const char *fmt, ...)
 {
 	const uint64_t now_s = now_ns / NS_PER_S;
 	char text[LINE_LEN];
 	va_list args;
 
+	if (level > threshold)
+		return;
 	if (limit->last_s == now_s) {
 		limit->suppressed++;
 		return;
@@ -160,7 +173,7 @@ log_limited(struct log_limit *limit, uint64_t now_ns, const char *fmt, ...)
 	va_start(args, fmt);
 	vsnprintf(text, sizeof(text), fmt, args);
 	va_end(args);
-	log_warn("%s suppressed=%llu", text,
+	log_at(level, "%s suppressed=%llu", text,
 	    (unsigned long long)limit->suppressed);
 	limit->last_s = now_s;
 	limit->suppressed = 0;

@@ -43,7 +43,7 @@ struct log_limit {
 	uint64_t suppressed;
 };
 
-__attribute__((format(printf, 3, 4))) void log_limited(struct log_limit *limit,
-    uint64_t now_ns, const char *fmt, ...);
+__attribute__((format(printf, 4, 5))) void log_limited(enum log_level level,
+    struct log_limit *limit, uint64_t now_ns, const char *fmt, ...);
 
 #endif
