@@ -1,17 +1,51 @@
 /*
  * backend.c - may a backend get a flow, and counting the ones it has.  Pure;
- * called by workers, from any thread.  active never passes max_connections,
- * however many threads take at once.  All loads and stores are relaxed: each
- * field stands for itself, nothing else is published through it.
+ * called by workers, from any thread.  active never passes max_connections or
+ * agent_max, however many threads take at once.  All loads and stores are
+ * relaxed: each field stands for itself, nothing else is published through it.
  */
 #include "loaded/backend.h"
 
 #include "loaded/rate.h"
+#include "loaded/share.h"
 
 static uint32_t
 load32(const _Atomic uint32_t *value)
 {
 	return atomic_load_explicit(value, memory_order_relaxed);
+}
+
+static uint8_t
+load8(const _Atomic uint8_t *value)
+{
+	return atomic_load_explicit(value, memory_order_relaxed);
+}
+
+static void
+store32(_Atomic uint32_t *value, uint32_t with)
+{
+	atomic_store_explicit(value, with, memory_order_relaxed);
+}
+
+/* The operator's word and the agent's: the stricter one. */
+static uint8_t
+effective_admin(const struct backend_state *b)
+{
+	const uint8_t admin = load8(&b->admin), agent = load8(&b->agent_admin);
+
+	return agent > admin ? agent : admin;
+}
+
+/* The smaller limit of the two; 0: there is none. */
+static uint32_t
+effective_max(const struct backend_state *b)
+{
+	const uint32_t max = load32(&b->max_connections);
+	const uint32_t agent = load32(&b->agent_max);
+
+	if (max == 0 || (agent != 0 && agent < max))
+		return agent;
+	return max;
 }
 
 static bool
@@ -20,28 +54,56 @@ is_full(uint32_t active, uint32_t max)
 	return active == UINT32_MAX || (max != 0 && active >= max);
 }
 
+/* active and flows belong to the flow table, which may outlive a config. */
+void
+backend_init(struct backend_state *b, uint32_t weight, uint32_t max_connections,
+    uint32_t max_rate)
+{
+	store32(&b->weight, weight);
+	store32(&b->max_connections, max_connections);
+	store32(&b->max_rate, max_rate);
+	store32(&b->share, SHARE_FULL);
+	store32(&b->agent_max, 0);
+	store32(&b->suspect, 0);
+	atomic_store_explicit(&b->admin, ADMIN_READY, memory_order_relaxed);
+	atomic_store_explicit(&b->agent_admin, ADMIN_READY,
+	    memory_order_relaxed);
+	atomic_store_explicit(&b->health, HEALTH_UNKNOWN, memory_order_relaxed);
+}
+
 bool
-backend_usable(const struct backend_state *b, uint64_t now_ns)
+backend_usable(const struct backend_state *b, bool panic, uint64_t now_ns)
 {
 	const uint32_t rate = load32(&b->max_rate);
 
-	if (atomic_load_explicit(&b->admin, memory_order_relaxed) !=
-	    ADMIN_READY)
+	if (effective_admin(b) != ADMIN_READY)
 		return false;
-	if (atomic_load_explicit(&b->health, memory_order_relaxed) ==
-	    HEALTH_DOWN)
+	if (!panic && load8(&b->health) == HEALTH_DOWN)
 		return false;
-	if (load32(&b->weight) == 0)
+	if (backend_weight(b) == 0)
 		return false;
-	if (is_full(load32(&b->active), load32(&b->max_connections)))
+	if (is_full(load32(&b->active), effective_max(b)))
 		return false;
 	return rate == 0 || rate_ready(&b->rate_ns, rate, now_ns);
 }
 
 bool
+backend_is_lost(const struct backend_state *b, bool panic)
+{
+	return (!panic && load8(&b->health) == HEALTH_DOWN) ||
+	    effective_admin(b) == ADMIN_MAINT;
+}
+
+uint32_t
+backend_weight(const struct backend_state *b)
+{
+	return load32(&b->weight) * load32(&b->share);
+}
+
+bool
 backend_take(struct backend_state *b, uint64_t now_ns)
 {
-	const uint32_t max = load32(&b->max_connections);
+	const uint32_t max = effective_max(b);
 	const uint32_t rate = load32(&b->max_rate);
 	uint32_t active = load32(&b->active);
 

@@ -1,6 +1,7 @@
 /*
  * balance.c - the way of one packet, from its bytes to its verdict.  Pure;
- * called by the workers.  A new flow goes on to balance_admit.c.
+ * called by the workers.  A new flow goes on to balance_admit.c; what becomes
+ * of one whose backend is lost is decided in balance_lost.c.
  *
  * Each path ends in one call of pass(), drop(), refuse() or send_to(), which
  * set action and reason together: every packet gets one of each.
@@ -10,6 +11,7 @@
 #include <stddef.h>
 
 #include "loaded/balance_admit.h"
+#include "loaded/balance_lost.h"
 #include "loaded/tcp_state.h"
 
 static void
@@ -90,6 +92,7 @@ follow(struct balance *b, const struct balance_packet *bp, struct flow *f,
 	enum flow_class class = FLOW_UDP;
 
 	if (f->proto == IPPROTO_TCP) {
+		balance_watch(b, bp, f, dir);
 		f->state = (uint8_t)tcp_state_step(f->state, dir,
 		    bp->pkt.tcp_flags);
 		class = balance_tcp_class(f->state);
@@ -98,13 +101,26 @@ follow(struct balance *b, const struct balance_packet *bp, struct flow *f,
 	    b->now);
 }
 
+/* The flow is over: true when that is the end of the packet, too. */
+static bool
+end_known(struct balance_packet *bp, enum balance_fate fate)
+{
+	bp->moved = fate == BALANCE_FATE_MOVED;
+	if (fate != BALANCE_FATE_LOST)
+		return false;
+	refuse(bp, BALANCE_BACKEND_DOWN);
+	return true;
+}
+
 /*
- * True when the packet belonged to a flow and is on its way.  A client that
- * uses its port again after a close gets a new flow.
+ * True when the packet belonged to a flow and is on its way, or refused.  A
+ * lost flow waits for a packet that can be answered: after one that can't, the
+ * client would never be told.
  */
 static bool
 decide_known(struct balance *b, struct balance_packet *bp)
 {
+	enum balance_fate fate = BALANCE_FATE_REPLACED;
 	struct rewrite rw = { .end = REWRITE_DST };
 	struct flow copy;
 	struct flow *f;
@@ -112,14 +128,13 @@ decide_known(struct balance *b, struct balance_packet *bp)
 
 	flow_lock(&b->flows, &bp->hash);
 	f = flow_find(&b->flows, &bp->hash, &bp->key, b->now);
-	if (f != NULL && f->proto == IPPROTO_TCP &&
-	    tcp_state_reused(f->state, bp->pkt.tcp_flags)) {
-		flow_remove(&b->flows, &bp->hash, f);
-		f = NULL;
-	}
-	if (f == NULL) {
+	if (f != NULL)
+		fate = balance_fate(b, bp, f);
+	if (fate != BALANCE_FATE_LIVES) {
+		if (f != NULL && !(fate == BALANCE_FATE_LOST && bp->gso))
+			flow_remove(&b->flows, &bp->hash, f);
 		flow_unlock(&b->flows, &bp->hash);
-		return false;
+		return end_known(bp, fate);
 	}
 	follow(b, bp, f, TCP_FROM_CLIENT);
 	renew = balance_persist_due(b, f);
@@ -155,7 +170,8 @@ decide_new(struct balance *b, struct balance_packet *bp)
 	/* Another worker was quicker with a packet of the same flow. */
 	if (reason == BALANCE_CLIENT && decide_known(b, bp))
 		return;
-	if (reason != BALANCE_NEW && reason != BALANCE_RESUMED) {
+	if (reason != BALANCE_NEW && reason != BALANCE_RESUMED &&
+	    reason != BALANCE_MOVED) {
 		if (s->no_backend == NO_BACKEND_RESET)
 			refuse(bp, reason);
 		else
@@ -285,6 +301,7 @@ balance_reason_name(enum balance_reason reason)
 		[BALANCE_REPLY] = "reply",
 		[BALANCE_NEW] = "new",
 		[BALANCE_RESUMED] = "resumed",
+		[BALANCE_MOVED] = "moved",
 		[BALANCE_NOT_OURS] = "not_ours",
 		[BALANCE_NO_FLOW] = "no_flow",
 		[BALANCE_NO_SERVICE] = "no_service",
@@ -296,6 +313,7 @@ balance_reason_name(enum balance_reason reason)
 		[BALANCE_BAD_CHAIN] = "bad_chain",
 		[BALANCE_BAD_L4] = "bad_l4",
 		[BALANCE_TRUNCATED] = "truncated",
+		[BALANCE_BACKEND_DOWN] = "backend_down",
 		[BALANCE_NO_BACKEND] = "no_backend",
 		[BALANCE_REPLY_TAKEN] = "reply_taken",
 		[BALANCE_TABLE_FULL] = "table_full",

@@ -6,6 +6,8 @@
 
 #include <stddef.h>
 
+#include "loaded/balance_lost.h"
+
 /* A flow's packets renew its persistence this often within the timeout. */
 #define RENEWALS 4U
 
@@ -27,12 +29,6 @@ balance_tcp_class(enum tcp_state state)
 	return FLOW_CLOSED;
 }
 
-static enum table_family
-family_of(const struct addr *a)
-{
-	return addr_is_v4(a) ? TABLE_V4 : TABLE_V6;
-}
-
 /* xorshift64*: good enough to spread, and no two workers share a state. */
 static uint64_t
 next_random(struct balance *b)
@@ -48,7 +44,8 @@ static struct flow_key
 persist_key(const struct table_service *s, const struct addr *client)
 {
 	return (struct flow_key){
-		.client = addr_mask(client, s->persist_bits[family_of(client)]),
+		.client = addr_mask(client,
+		    s->persist_bits[table_family_of(client)]),
 		.peer = s->slot,
 		.dir = FLOW_FROM_CLIENT,
 	};
@@ -191,6 +188,18 @@ try_member(struct balance *b, const struct balance_packet *bp,
 	return BALANCE_TABLE_FULL;
 }
 
+/* The mode may be older than the table, and the backup gone by now. */
+static const struct table_group *
+group_in_use(const struct table_service *s, const struct addr *vip,
+    enum pool_mode mode)
+{
+	const enum table_family family = table_family_of(vip);
+
+	if (mode == POOL_BACKUP && s->backup[family].nmembers != 0)
+		return &s->backup[family];
+	return &s->group[family];
+}
+
 /*
  * Asks the scheduler until a member can have the flow.  A member tried in
  * vain is excluded from the next question.
@@ -199,12 +208,14 @@ static enum balance_reason
 place(struct balance *b, const struct balance_packet *bp,
     const struct table_service *s, struct flow *flow)
 {
+	const enum pool_mode mode = balance_pool_mode(b, s, &bp->pkt.dst);
 	const struct sched_group g = table_sched_group(b->table, b->scratch,
-	    b->backends, s, family_of(&bp->pkt.dst));
+	    b->backends, s, group_in_use(s, &bp->pkt.dst, mode));
 	struct sched_client c = {
 		.addr = bp->pkt.src,
 		.port_be = bp->pkt.sport_be,
 		.now_ns = b->now_ns,
+		.panic = mode == POOL_PANIC,
 	};
 	enum balance_reason reason = BALANCE_NO_BACKEND;
 	uint32_t i = SCHED_NONE;
@@ -229,6 +240,19 @@ place(struct balance *b, const struct balance_packet *bp,
 	}
 }
 
+/*
+ * A client that had a flow may go on in mid-stream; others if the scheduler
+ * would send them where they were.
+ */
+static bool
+may_resume(const struct balance_packet *bp, const struct table_service *s)
+{
+	if (bp->moved)
+		return true;
+	return (bp->pkt.tcp_flags & (PKT_SYN | PKT_RST)) == 0 &&
+	    sched_ops(s->scheduler)->consistent;
+}
+
 enum balance_reason
 balance_admit(struct balance *b, const struct balance_packet *bp,
     const struct table_service *s, struct flow *flow)
@@ -239,14 +263,14 @@ balance_admit(struct balance *b, const struct balance_packet *bp,
 	    PKT_SYN;
 	enum balance_reason reason;
 
-	if (tcp && !opens &&
-	    ((p->tcp_flags & (PKT_SYN | PKT_RST)) != 0 ||
-		!sched_ops(s->scheduler)->consistent))
+	if (tcp && !opens && !may_resume(bp, s))
 		return BALANCE_UNKNOWN_FLOW;
 	reason = place(b, bp, s, flow);
-	if (reason == BALANCE_NEW && s->persist_ticks != 0)
+	if (reason != BALANCE_NEW)
+		return reason;
+	if (s->persist_ticks != 0)
 		persist_store(b, s, flow);
-	if (reason == BALANCE_NEW && tcp && !opens)
-		return BALANCE_RESUMED;
-	return reason;
+	if (bp->moved)
+		return BALANCE_MOVED;
+	return tcp && !opens ? BALANCE_RESUMED : BALANCE_NEW;
 }

@@ -61,28 +61,60 @@ conf_load_text(struct conf **out, const char *name, const char *text,
 	return load(out, name, text, errors);
 }
 
+/* Of an array; how many are kept. */
+static uint32_t
+keep_addresses(struct addr *addresses, uint32_t count, bool v4)
+{
+	uint32_t kept = 0;
+
+	for (uint32_t i = 0; i < count; i++) {
+		if (addr_is_v4(&addresses[i]) == v4)
+			addresses[kept++] = addresses[i];
+	}
+	return kept;
+}
+
+/* A place for a backend stays while anybody is looked for. */
 static void
-keep_backends(struct conf_pool *pool, bool v4)
+keep_backends(struct conf_pool *pool, bool v4, bool places)
 {
 	uint32_t kept = 0;
 
 	for (uint32_t i = 0; i < pool->nbackends; i++) {
-		if (addr_is_v4(&pool->backends[i].addr) == v4)
-			pool->backends[kept++] = pool->backends[i];
+		struct conf_backend *backend = &pool->backends[i];
+
+		if (backend->discovered ? places :
+					  addr_is_v4(&backend->addr) == v4)
+			pool->backends[kept++] = *backend;
+		else
+			free(backend->checks);
 	}
 	pool->nbackends = kept;
 }
 
 static void
-keep_addresses(struct conf_service *service, bool v4)
+keep_discover(struct conf_failover *failover, bool v4)
+{
+	struct conf_discover *discover = &failover->discover;
+
+	discover->nbroadcast = keep_addresses(discover->broadcast,
+	    discover->nbroadcast, v4);
+	if (discover->nbroadcast == 0)
+		failover->has_discover = false;
+}
+
+static void
+keep_networks(struct conf *conf, bool v4)
 {
 	uint32_t kept = 0;
 
-	for (uint32_t i = 0; i < service->naddresses; i++) {
-		if (addr_is_v4(&service->addresses[i]) == v4)
-			service->addresses[kept++] = service->addresses[i];
+	for (uint32_t i = 0; i < conf->nbackend_networks; i++) {
+		const struct prefix network = conf->backend_networks[i];
+
+		if (addr_is_v4(&network.addr) == v4)
+			conf->backend_networks[kept++] = network;
 	}
-	service->naddresses = kept;
+	conf->nbackend_networks = kept;
 }
 
 static void
@@ -98,26 +130,30 @@ conf_keep_family(struct conf *conf, int family)
 	const bool v4 = family == AF_INET;
 	uint32_t kept = 0;
 
+	keep_discover(&conf->failover, v4);
 	for (uint32_t i = 0; i < conf->npools; i++)
-		keep_backends(&conf->pools[i], v4);
+		keep_backends(&conf->pools[i], v4, conf->failover.has_discover);
 	for (uint32_t i = 0; i < conf->nservices; i++) {
 		struct conf_service *service = &conf->services[i];
 
-		keep_addresses(service, v4);
+		service->naddresses = keep_addresses(service->addresses,
+		    service->naddresses, v4);
 		if (service->naddresses > 0)
 			conf->services[kept++] = *service;
 		else
 			free_service(service);
 	}
 	conf->nservices = kept;
-	kept = 0;
-	for (uint32_t i = 0; i < conf->nbackend_networks; i++) {
-		const struct prefix network = conf->backend_networks[i];
+	keep_networks(conf, v4);
+}
 
-		if (addr_is_v4(&network.addr) == v4)
-			conf->backend_networks[kept++] = network;
-	}
-	conf->nbackend_networks = kept;
+static void
+free_pool(struct conf_pool *pool)
+{
+	for (uint32_t i = 0; i < pool->nbackends; i++)
+		free(pool->backends[i].checks);
+	free(pool->backends);
+	free(pool->checks);
 }
 
 void
@@ -128,13 +164,14 @@ conf_free(struct conf *conf)
 	for (uint32_t i = 0; i < conf->nservices; i++)
 		free_service(&conf->services[i]);
 	for (uint32_t i = 0; i < conf->npools; i++)
-		free(conf->pools[i].backends);
+		free_pool(&conf->pools[i]);
 	for (uint32_t i = 0; i < conf->nincluded; i++)
 		free(conf->included[i]);
 	free(conf->services);
 	free(conf->pools);
 	free(conf->included);
 	free(conf->backend_networks);
+	free(conf->failover.discover.broadcast);
 	free(conf->file);
 	free(conf);
 }

@@ -1,12 +1,13 @@
 /*
  * conf_check.c - what must hold between the services of a config, and between
  * them and their pools.  conf.c calls this once every value by itself is
- * right.  conf_check_pool.c and conf_check_overlap.c do their parts.
+ * right.  The other conf_check_*.c do their parts.
  */
 #include "loaded/conf_check.h"
 
 #include <string.h>
 
+#include "loaded/conf_pool.h"
 #include "loaded/sched.h"
 
 static void
@@ -21,8 +22,8 @@ check_workers(struct conf_report *r)
 		    conf->first_queue, conf->ncores, UINT16_MAX - conf->ncores);
 }
 
-static int
-find_pool(const struct conf *conf, const char *name)
+int
+conf_check_find_pool(const struct conf *conf, const char *name)
 {
 	for (uint32_t i = 0; i < conf->npools; i++) {
 		if (strcmp(conf->pools[i].name, name) == 0)
@@ -31,22 +32,11 @@ find_pool(const struct conf *conf, const char *name)
 	return -1;
 }
 
-static void
-check_discover(struct conf_report *r)
-{
-	const struct conf_planned *planned = &r->conf->planned;
-
-	if (planned->discover && find_pool(r->conf, planned->discover_pool) < 0)
-		conf_report_error(r,
-		    conf_report_where(r, planned->discover_pool),
-		    "pool \"%s\" is not defined", planned->discover_pool);
-}
-
 /* False, and a line, when there is no such pool. */
 static bool
 resolve_pool(struct conf_report *r, struct conf_service *service)
 {
-	const int pool = find_pool(r->conf, service->pool_name);
+	const int pool = conf_check_find_pool(r->conf, service->pool_name);
 
 	if (pool < 0) {
 		conf_report_error(r, conf_report_where(r, service->pool_name),
@@ -72,14 +62,38 @@ resolve_hash(struct conf_report *r, struct conf_service *service)
 		    service->name, ops->name);
 }
 
+/* Of a pool that nobody can join later. */
 static bool
-has_family(const struct conf_pool *pool, bool v4)
+lacks_family(const struct conf *conf, uint32_t pool, bool v4)
 {
-	for (uint32_t i = 0; i < pool->nbackends; i++) {
-		if (addr_is_v4(&pool->backends[i].addr) == v4)
-			return true;
+	const struct conf_pool *p = &conf->pools[pool];
+
+	if (p->nbackends == 0 || conf_pool_is_discovered(conf, pool))
+		return false;
+	for (uint32_t i = 0; i < p->nbackends; i++) {
+		if (addr_is_v4(&p->backends[i].addr) == v4)
+			return false;
 	}
-	return false;
+	return true;
+}
+
+static void
+check_loop(struct conf_report *r, const struct conf_backend_index *index,
+    const struct conf_service *service, const struct addr *vip)
+{
+	const struct conf_pool *pool = &r->conf->pools[service->pool];
+	const bool own = conf_backend_index_has(index, service->pool, vip);
+	char text[ADDR_STRLEN];
+
+	if (!own &&
+	    (pool->backup == TABLE_NO_POOL ||
+		!conf_backend_index_has(index, pool->backup, vip)))
+		return;
+	conf_report_error(r, conf_report_where(r, vip),
+	    "services \"%s\": %s is also a backend of its %s \"%s\", which "
+	    "makes a loop",
+	    service->name, addr_format(vip, text), own ? "pool" : "backup pool",
+	    own ? pool->name : r->conf->pools[pool->backup].name);
 }
 
 /* A VIP must not be a backend of its own, and should have some at all. */
@@ -87,26 +101,18 @@ static void
 check_vips(struct conf_report *r, const struct conf_backend_index *index,
     const struct conf_service *service)
 {
-	const struct conf_pool *pool = &r->conf->pools[service->pool];
 	char text[ADDR_STRLEN];
 
 	for (uint32_t i = 0; i < service->naddresses; i++) {
 		const struct addr *vip = &service->addresses[i];
-		const struct conf_where where = conf_report_where(r, vip);
 
-		addr_format(vip, text);
-		if (conf_backend_index_has(index, service->pool, vip))
-			conf_report_error(r, where,
-			    "services \"%s\": %s is "
-			    "also a backend of its pool \"%s\", which makes a "
-			    "loop",
-			    service->name, text, pool->name);
-		else if (pool->nbackends > 0 &&
-		    !has_family(pool, addr_is_v4(vip)))
-			conf_report_warning(r, where,
+		check_loop(r, index, service, vip);
+		if (lacks_family(r->conf, service->pool, addr_is_v4(vip)))
+			conf_report_warning(r, conf_report_where(r, vip),
 			    "services \"%s\": %s "
 			    "has no backend of its family in pool \"%s\"",
-			    service->name, text, pool->name);
+			    service->name, addr_format(vip, text),
+			    r->conf->pools[service->pool].name);
 	}
 }
 
@@ -136,8 +142,12 @@ conf_check(struct conf_report *r)
 {
 	check_workers(r);
 	conf_check_names(r);
+	conf_check_failover(r);
 	conf_check_pools(r);
 	check_services(r);
 	conf_check_overlaps(r);
-	check_discover(r);
+	conf_check_probes(r);
+	/* Last, because it moves the pool's backends away from their places. */
+	if (r->conf->errors == 0 && conf_pool_reserve(r->conf) != 0)
+		conf_report_out_of_memory(r);
 }

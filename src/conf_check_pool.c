@@ -7,6 +7,7 @@
 
 #include "loaded/backend.h"
 #include "loaded/conf_check.h"
+#include "loaded/conf_pool.h"
 
 static int
 compare_refs(const void *a, const void *b)
@@ -147,33 +148,89 @@ static void
 check_backend(struct conf_report *r, const struct conf_backend *backend)
 {
 	char text[ADDR_STRLEN];
+	struct prefix local;
 
 	if (!is_reachable(r->conf, &backend->addr))
 		conf_report_error(r, conf_report_where(r, &backend->addr),
 		    "backend %s is in none of backend_networks, so its replies "
 		    "would not be seen",
 		    addr_format(&backend->addr, text));
+	if (r->conf->private_if[0] == '\0' &&
+	    prefix_parse(&local, "fe80::/10") == 0 &&
+	    prefix_contains(&local, &backend->addr))
+		conf_report_error(r, conf_report_where(r, &backend->addr),
+		    "backend %s is link-local, expected interfaces.private "
+		    "to say where",
+		    addr_format(&backend->addr, text));
 	if (backend->has_mask)
 		check_source(r, backend);
+}
+
+static void
+check_quorum(struct conf_report *r, const struct conf_pool *pool)
+{
+	if (pool->quorum_hysteresis == 0 ||
+	    pool->quorum_hysteresis < pool->quorum)
+		return;
+	conf_report_error(r, conf_report_where(r, &pool->quorum_hysteresis),
+	    "pools \"%s\": quorum_hysteresis %u is too much for a quorum of "
+	    "%u, expected less",
+	    pool->name, pool->quorum_hysteresis, pool->quorum);
+}
+
+/* Its number, or none and a line. */
+static void
+resolve_backup(struct conf_report *r, struct conf_pool *pool)
+{
+	const char *name = pool->backup_name;
+	const int backup = conf_check_find_pool(r->conf, name);
+	const char *what = NULL;
+
+	pool->backup = TABLE_NO_POOL;
+	if (name[0] == '\0')
+		return;
+	if (backup < 0)
+		what = "is not defined";
+	else if (&r->conf->pools[backup] == pool)
+		what = "is the pool itself, expected another";
+	else if (r->conf->pools[backup].backup_name[0] != '\0')
+		what = "has a backup too, expected one without";
+	else
+		pool->backup = (uint32_t)backup;
+	if (what != NULL)
+		conf_report_error(r, conf_report_where(r, name),
+		    "pools \"%s\": backup \"%s\" %s", pool->name, name, what);
+}
+
+static void
+check_pool(struct conf_report *r, struct conf_pool *pool)
+{
+	const uint32_t index = (uint32_t)(pool - r->conf->pools);
+
+	resolve_backup(r, pool);
+	check_quorum(r, pool);
+	for (uint32_t i = 0; i < pool->nbackends; i++)
+		check_backend(r, &pool->backends[i]);
+	if (pool->nbackends == 0 && !conf_pool_is_discovered(r->conf, index))
+		conf_report_warning(r,
+		    conf_report_given(r, &pool->backends) ?
+			conf_report_where(r, &pool->backends) :
+			pool->where,
+		    "pools \"%s\" has no backends", pool->name);
 }
 
 void
 conf_check_pools(struct conf_report *r)
 {
-	const struct conf *conf = r->conf;
+	struct conf *conf = r->conf;
 	uint64_t total = 0;
 
 	for (uint32_t p = 0; p < conf->npools; p++) {
-		const struct conf_pool *pool = &conf->pools[p];
-
-		for (uint32_t i = 0; i < pool->nbackends; i++)
-			check_backend(r, &pool->backends[i]);
-		if (pool->nbackends == 0)
-			conf_report_warning(r,
-			    conf_report_where(r, &pool->backends),
-			    "pools \"%s\" has no backends", pool->name);
-		total += pool->nbackends;
+		check_pool(r, &conf->pools[p]);
+		total += conf->pools[p].nbackends;
 	}
+	if (conf->failover.has_discover)
+		total += conf->failover.discover.max;
 	if (total > BACKEND_SLOTS)
 		conf_report_error(r, conf_report_where(r, &conf->pools),
 		    "pools have %llu backends together, expected at most %d",

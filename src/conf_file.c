@@ -183,31 +183,38 @@ read_array(const struct reader *rd, const struct conf_key *key,
 		    elements, (size_t)i);
 }
 
-/* A list of groups; each struct starts with its struct conf_where. */
+static void
+read_group(const struct reader *rd, const struct conf_key *key,
+    const config_setting_t *group, char *element)
+{
+	const struct conf_where where = where_of(rd, group);
+
+	if (!config_setting_is_group(group)) {
+		conf_report_error(rd->r, where,
+		    "%s has an element that is no group, expected { ... }",
+		    key->name);
+		return;
+	}
+	memcpy(element, &where, sizeof(where));
+	read_section(rd, key->section, group, element);
+}
+
+/* Groups, or one alone; each struct starts with its struct conf_where. */
 static void
 read_list(const struct reader *rd, const struct conf_key *key,
     const config_setting_t *setting, void *base)
 {
 	const struct conf_value v = value_of(rd, setting);
-	const int count = config_setting_length(setting);
+	const bool several = v.kind == KIND_LIST;
+	const int count = several ? config_setting_length(setting) : 1;
 	char *elements = allocate(rd, key, &v, (size_t)count, base);
 
-	for (int i = 0; elements != NULL && i < count; i++) {
-		const config_setting_t *group = config_setting_get_elem(setting,
-		    (unsigned int)i);
-		const struct conf_where where = where_of(rd, group);
-
-		if (!config_setting_is_group(group)) {
-			conf_report_error(rd->r, where,
-			    "%s has an element that is no group, expected "
-			    "{ ... }",
-			    key->name);
-			continue;
-		}
-		memcpy(elements + (size_t)i * key->size, &where, sizeof(where));
-		read_section(rd, key->section, group,
+	for (int i = 0; elements != NULL && i < count; i++)
+		read_group(rd, key,
+		    !several ?
+			setting :
+			config_setting_get_elem(setting, (unsigned int)i),
 		    elements + (size_t)i * key->size);
-	}
 }
 
 static void
@@ -227,7 +234,7 @@ read_key(const struct reader *rd, const struct conf_key *key,
 		conf_value_store(rd->r, key, &v, base);
 	else if (conf_value_check_kind(rd->r, key, &v) != 0)
 		return;
-	else if (key->type == CONF_LIST)
+	else if (key->type == CONF_LIST || key->type == CONF_GROUPS)
 		read_list(rd, key, setting, base);
 	else
 		read_section(rd, key->section, setting,

@@ -1,30 +1,20 @@
 /*
  * conf_schema.c - every key of the config file: type, range, default, where
- * it is stored and why one would set it.  Data and one lookup; no caller may
- * depend on the order, but for the order of messages.  man/loaded.conf.5 says
- * the same, and a unit test compares the two.
+ * it is stored and why one would set it; those of checks and failover are in
+ * conf_schema_check.c.  Data and one lookup; no caller may depend on the order,
+ * but for the order of messages.  man/loaded.conf.5 says the same, and a unit
+ * test compares the two.
  */
 #include "loaded/conf_schema.h"
 
 #include "loaded/backend.h"
-#include "loaded/conf.h"
+#include "loaded/conf_schema_impl.h"
 #include "loaded/sched.h"
+
+#define CHECKS_MAX 16
 
 /* One key, some lines: clang-format would give each field its own. */
 /* clang-format off */
-#define FIELD(type, member)                                                   \
-	.offset = offsetof(struct type, member),                              \
-	.size = sizeof(((struct type *)0)->member)
-
-#define ELEMENTS(type, member)                                                \
-	.offset = offsetof(struct type, member),                              \
-	.size = sizeof(*((struct type *)0)->member),                          \
-	.count = offsetof(struct type, n##member)
-
-#define SECTION(title, table)                                                 \
-	{ .name = title, .keys = table,                                       \
-	  .nkeys = sizeof(table) / sizeof(*table) }
-
 static const struct conf_word forwards[] = {
 	{ "nat", FORWARD_NAT, false },
 	{ "fullnat", FORWARD_FULLNAT, true },
@@ -77,21 +67,9 @@ static const struct conf_word log_levels[] = {
 	{ NULL, 0, false },
 };
 
-static const struct conf_word check_types[] = {
-	{ "icmp", CHECK_ICMP, false },
-	{ "tcp", CHECK_TCP, false },
-	{ "udp", CHECK_UDP, false },
-	{ "dns", CHECK_DNS, false },
-	{ "http", CHECK_HTTP, false },
-	{ "https", CHECK_HTTPS, false },
-	{ "exec", CHECK_EXEC, false },
-	{ "agent", CHECK_AGENT, false },
-	{ NULL, 0, false },
-};
-
-static const struct conf_word starts[] = {
-	{ "down", 0, false },
-	{ "up", 1, false },
+static const struct conf_word panics[] = {
+	{ "none", 0, false },
+	{ "all", 1, false },
 	{ NULL, 0, false },
 };
 
@@ -170,43 +148,6 @@ static const struct conf_key interfaces_keys[] = {
 static const struct conf_section interfaces =
     SECTION("interfaces", interfaces_keys);
 
-static const struct conf_key check_keys[] = {
-	{ .name = "type", .type = CONF_WORD, .required = true,
-	  .words = check_types, FIELD(conf_check, type),
-	  .help = "How to ask a backend whether it works." },
-	{ .name = "port", .type = CONF_INT, .min = 1, .max = 65535,
-	  FIELD(conf_check, port),
-	  .help = "Port to ask; without it, the backend's own." },
-	{ .name = "interval", .type = CONF_DURATION, .preset = "2s",
-	  FIELD(conf_check, interval_ms),
-	  .help = "Time from one check to the next." },
-	{ .name = "fast_interval", .type = CONF_DURATION, .preset = "1s",
-	  FIELD(conf_check, fast_interval_ms),
-	  .help = "The same while the verdict is about to change." },
-	{ .name = "timeout", .type = CONF_DURATION, .preset = "1s",
-	  FIELD(conf_check, timeout_ms),
-	  .help = "No answer for so long is a failure." },
-	{ .name = "rise", .type = CONF_INT, .preset = "2",
-	  .min = 1, .max = 255, FIELD(conf_check, rise),
-	  .help = "Successes in a row that make a backend up." },
-	{ .name = "fall", .type = CONF_INT, .preset = "3",
-	  .min = 1, .max = 255, FIELD(conf_check, fall),
-	  .help = "Failures in a row that make a backend down." },
-	{ .name = "start", .type = CONF_WORD, .preset = "down",
-	  .words = starts, FIELD(conf_check, start_up),
-	  .help = "What a backend counts as before the first verdict." },
-	{ .name = "send", .type = CONF_TEXT, FIELD(conf_check, send),
-	  .help = "What to send (tcp, udp, agent)." },
-	{ .name = "expect", .type = CONF_TEXT, FIELD(conf_check, expect),
-	  .help = "What the answer must begin with." },
-	{ .name = "path", .type = CONF_TEXT, .preset = "/",
-	  FIELD(conf_check, path),
-	  .help = "Path of the request (http, https) or the program (exec)." },
-	{ .name = "host", .type = CONF_TEXT, FIELD(conf_check, host),
-	  .help = "Host of the request (http, https), name to ask (dns)." },
-};
-static const struct conf_section check = SECTION("check", check_keys);
-
 static const struct conf_key source_keys[] = {
 	{ .name = "mask", .type = CONF_ADDRESS, .required = true,
 	  FIELD(conf_backend, mask),
@@ -236,6 +177,13 @@ static const struct conf_key backends_keys[] = {
 	{ .name = "source", .type = CONF_GROUP, .section = &source,
 	  .given = offsetof(struct conf_backend, has_mask),
 	  .help = "Whose backend this is under the scheduler srcmask." },
+	{ .name = "check", .type = CONF_GROUPS, .section = &conf_schema_check,
+	  .max = CHECKS_MAX, ELEMENTS(conf_backend, checks),
+	  .help = "How to find out whether it works, instead of the pool's "
+	      "way." },
+	{ .name = "check_policy", .type = CONF_WORD,
+	  .words = conf_schema_policies, FIELD(conf_backend, check_policy),
+	  .help = "Which checks must be good; without it, as the pool says." },
 };
 static const struct conf_section backends = SECTION("backends", backends_keys);
 
@@ -243,15 +191,33 @@ static const struct conf_key pools_keys[] = {
 	{ .name = "name", .type = CONF_NAME, .required = true,
 	  FIELD(conf_pool, name),
 	  .help = "What services call it; unique among pools." },
-	{ .name = "backends", .type = CONF_LIST, .required = true,
+	{ .name = "backends", .type = CONF_LIST,
 	  .section = &backends, .max = BACKEND_SLOTS,
 	  ELEMENTS(conf_pool, backends),
 	  .help = "The servers; all pools together have at most 16384." },
-	{ .name = "check", .type = CONF_GROUP, .section = &check,
-	  .offset = offsetof(struct conf_pool, check),
-	  .given = offsetof(struct conf_pool, has_check),
-	  .planned = "backends count as usable",
-	  .help = "How to find out which of them work." },
+	{ .name = "check", .type = CONF_GROUPS, .section = &conf_schema_check,
+	  .max = CHECKS_MAX, ELEMENTS(conf_pool, checks),
+	  .help = "How to find out which of them work; without it, all count "
+	      "as up." },
+	{ .name = "check_policy", .type = CONF_WORD, .preset = "all",
+	  .words = conf_schema_policies, FIELD(conf_pool, check_policy),
+	  .help = "Which checks must be good for a backend to be up." },
+	{ .name = "quorum", .type = CONF_INT, .preset = "0",
+	  .max = BACKEND_SLOTS, FIELD(conf_pool, quorum),
+	  .help = "Backends of a family that must be up, or the backup "
+	      "serves; 0 is one." },
+	{ .name = "quorum_hysteresis", .type = CONF_INT, .preset = "0",
+	  .max = BACKEND_SLOTS, FIELD(conf_pool, quorum_hysteresis),
+	  .help = "So many fewer lose the quorum, so many more regain it." },
+	{ .name = "backup", .type = CONF_NAME, FIELD(conf_pool, backup_name),
+	  .help = "The pool that gets new flows while the quorum is lost." },
+	{ .name = "panic", .type = CONF_WORD, .preset = "none",
+	  .words = panics, FIELD(conf_pool, panic_all),
+	  .help = "Who gets new flows when all are down, the backup too." },
+	{ .name = "slow_start", .type = CONF_DURATION,
+	  FIELD(conf_pool, slow_start_ms),
+	  .help = "How long the share of a backend that came up grows; "
+	      "without it, not at all." },
 };
 static const struct conf_section pools = SECTION("pools", pools_keys);
 
@@ -307,29 +273,6 @@ static const struct conf_key services_keys[] = {
 };
 static const struct conf_section services = SECTION("services", services_keys);
 
-static const struct conf_key discover_keys[] = {
-	{ .name = "broadcast", .type = CONF_ADDRESS, .required = true,
-	  FIELD(conf_planned, discover_broadcast),
-	  .help = "Where to ask for backends." },
-	{ .name = "port", .type = CONF_INT, .required = true,
-	  .min = 1, .max = 65535, FIELD(conf_planned, discover_port),
-	  .help = "The port that those found are checked on." },
-	{ .name = "pool", .type = CONF_NAME, .required = true,
-	  FIELD(conf_planned, discover_pool),
-	  .help = "The pool that those found belong to." },
-};
-static const struct conf_section discover = SECTION("discover", discover_keys);
-
-static const struct conf_key failover_keys[] = {
-	{ .name = "enabled", .type = CONF_BOOL, .preset = "true",
-	  FIELD(conf_planned, failover),
-	  .help = "Whether backends are checked at all." },
-	{ .name = "discover", .type = CONF_GROUP, .section = &discover,
-	  .given = offsetof(struct conf_planned, discover),
-	  .help = "Finds backends by a broadcast ping." },
-};
-static const struct conf_section failover = SECTION("failover", failover_keys);
-
 static const struct conf_key root_keys[] = {
 	{ .name = "user", .type = CONF_NAME, .preset = "loaded",
 	  FIELD(conf, user),
@@ -373,9 +316,9 @@ static const struct conf_key root_keys[] = {
 	  .section = &services, .max = BACKEND_SLOTS,
 	  ELEMENTS(conf, services),
 	  .help = "What is served, by which pool." },
-	{ .name = "failover", .type = CONF_GROUP, .section = &failover,
-	  .offset = offsetof(struct conf, planned),
-	  .planned = "no backend is probed or discovered",
+	{ .name = "failover", .type = CONF_GROUP,
+	  .section = &conf_schema_failover,
+	  .offset = offsetof(struct conf, failover),
 	  .help = "Finds out which backends work." },
 };
 static const struct conf_section root = SECTION("top level", root_keys);

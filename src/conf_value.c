@@ -1,7 +1,8 @@
 /*
  * conf_value.c - values of a config file, from what was written to what is
  * stored.  conf_file.c calls this.  Text that reaches a parser below has no
- * control characters, so messages may quote it; they cut it at 64 bytes.
+ * control characters (but for CONF_BYTES), so messages may quote it; they cut
+ * it at 64 bytes.
  */
 #include "loaded/conf_value.h"
 
@@ -9,12 +10,12 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "loaded/conf_value_check.h"
 #include "loaded/conf_value_net.h"
 #include "loaded/num.h"
 
-#define NAME_CHARS                                                             \
-	"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"                 \
-	"0123456789_.-"
+#define LETTERS "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
+#define NAME_CHARS LETTERS "0123456789_.-"
 
 typedef int value_parse_fn(struct conf_report *r, const struct conf_key *key,
     const struct conf_value *v, void *field);
@@ -71,6 +72,10 @@ parse_duration(struct conf_report *r, const struct conf_key *key,
 		return conf_report_error(r, v->where,
 		    "%s \"%.64s\" is out of range, expected more than 0",
 		    key->name, v->text);
+	if (*(uint32_t *)field < key->min)
+		return conf_report_error(r, v->where,
+		    "%s \"%.64s\" is out of range, expected at least %ums",
+		    key->name, v->text, key->min);
 	return 0;
 }
 
@@ -113,9 +118,15 @@ copy_text(struct conf_report *r, const struct conf_key *key,
 }
 
 static bool
+is_made_of(const char *text, const char *chars)
+{
+	return *text != '\0' && text[strspn(text, chars)] == '\0';
+}
+
+static bool
 is_name(const char *text)
 {
-	return *text != '\0' && text[strspn(text, NAME_CHARS)] == '\0';
+	return is_made_of(text, NAME_CHARS);
 }
 
 static int
@@ -150,7 +161,30 @@ parse_text(struct conf_report *r, const struct conf_key *key,
 }
 
 static int
-hex_digit(char c)
+parse_letters(struct conf_report *r, const struct conf_key *key,
+    const struct conf_value *v, void *field)
+{
+	return copy_text(r, key, v, field, is_made_of(v->text, LETTERS));
+}
+
+/* What would end the host's part of a URL is not in a name either. */
+static int
+parse_host(struct conf_report *r, const struct conf_key *key,
+    const struct conf_value *v, void *field)
+{
+	return copy_text(r, key, v, field, is_name(v->text));
+}
+
+static int
+parse_request(struct conf_report *r, const struct conf_key *key,
+    const struct conf_value *v, void *field)
+{
+	return copy_text(r, key, v, field,
+	    v->text[0] == '/' && strchr(v->text, ' ') == NULL);
+}
+
+int
+conf_value_hex_digit(char c)
 {
 	static const char digits[] = "0123456789abcdef0123456789ABCDEF";
 	const char *p = c == '\0' ? NULL : strchr(digits, c);
@@ -168,8 +202,8 @@ parse_hex(struct conf_report *r, const struct conf_key *key,
 	int high, low;
 
 	for (size_t i = 0; right && i < key->size; i++) {
-		high = hex_digit(v->text[2 * i]);
-		low = hex_digit(v->text[2 * i + 1]);
+		high = conf_value_hex_digit(v->text[2 * i]);
+		low = conf_value_hex_digit(v->text[2 * i + 1]);
 		right = high >= 0 && low >= 0;
 		if (right)
 			out[i] = (uint8_t)(high << 4 | low);
@@ -205,6 +239,7 @@ static const struct value_ops {
 	unsigned int kinds; /* enum conf_kind bits that it takes */
 	const char *expected;
 	value_parse_fn *parse; /* NULL: conf_file.c's part */
+	bool sized;            /* how long it may be is worth a word */
 } ops[] = {
 	[CONF_BOOL] = { KIND_BOOL, "true or false", parse_bool },
 	[CONF_INT] = { KIND_INT, "an integer", parse_int },
@@ -214,12 +249,28 @@ static const struct value_ops {
 	[CONF_WORD] = { KIND_STRING, NULL, parse_word },
 	[CONF_NAME] = { KIND_STRING,
 	    "a name of 1-63 letters, digits, _, . or -", parse_name },
-	[CONF_PATH] = { KIND_STRING, "an absolute path of at most 107 bytes",
-	    parse_path },
+	[CONF_PATH] = { KIND_STRING, "an absolute path", parse_path, true },
 	[CONF_IFNAME] = { KIND_STRING,
 	    "an interface name of 1-15 letters, digits, _, . or -",
 	    parse_ifname },
-	[CONF_TEXT] = { KIND_STRING, "text of at most 255 bytes", parse_text },
+	[CONF_TEXT] = { KIND_STRING, "text", parse_text, true },
+	[CONF_LETTERS] = { KIND_STRING, "a word of letters", parse_letters,
+	    true },
+	[CONF_HOST] = { KIND_STRING, "a host name", parse_host, true },
+	[CONF_REQUEST] = { KIND_STRING, "text from a / on, without spaces,",
+	    parse_request, true },
+	[CONF_BYTES] = { KIND_STRING, "text for at most 255 bytes",
+	    conf_value_bytes },
+	[CONF_STATUSES] = { KIND_STRING | KIND_INT,
+	    "status codes as in \"200-299,304\"", conf_value_statuses },
+	[CONF_RECORD] = { KIND_STRING,
+	    "\"A\", \"AAAA\", \"NS\", \"CNAME\", \"SOA\", \"PTR\", \"MX\", "
+	    "\"TXT\" or \"SRV\"",
+	    conf_value_record },
+	[CONF_RCODE] = { KIND_STRING,
+	    "\"NOERROR\", \"FORMERR\", \"SERVFAIL\", \"NXDOMAIN\", "
+	    "\"NOTIMP\" or \"REFUSED\"",
+	    conf_value_rcode },
 	[CONF_HEX] = { KIND_STRING, "32 hexadecimal digits", parse_hex },
 	[CONF_CORES] = { KIND_STRING, "cores as in \"0-1,3\"", parse_cores },
 	[CONF_ADDRESS] = { KIND_STRING, "an IP address", conf_value_address },
@@ -234,6 +285,8 @@ static const struct value_ops {
 	    conf_value_ports },
 	[CONF_GROUP] = { KIND_GROUP, "a group, { ... }", NULL },
 	[CONF_LIST] = { KIND_LIST, "a list of groups, ( { ... }, ... )", NULL },
+	[CONF_GROUPS] = { KIND_LIST | KIND_GROUP,
+	    "a group, { ... }, or a list of groups", NULL },
 };
 
 /* The count of the words that are supported; prints them unless out is NULL. */
@@ -284,6 +337,9 @@ conf_value_expected(const struct conf_key *key,
 	else if (key->array)
 		snprintf(text, CONF_EXPECTED_LEN, "an array, each %s",
 		    expected);
+	else if (ops[key->type].sized)
+		snprintf(text, CONF_EXPECTED_LEN, "%s of at most %zu bytes",
+		    expected, key->size - 1);
 	else
 		snprintf(text, CONF_EXPECTED_LEN, "%s", expected);
 	return text;
@@ -331,7 +387,8 @@ conf_value_store_element(struct conf_report *r, const struct conf_key *key,
 {
 	if (conf_value_check_kind(r, key, v) != 0)
 		return -EINVAL;
-	if (v->kind == KIND_STRING && !conf_value_printable(v->text))
+	if (v->kind == KIND_STRING && key->type != CONF_BYTES &&
+	    !conf_value_printable(v->text))
 		return conf_report_error(r, v->where,
 		    "%s has a control character, expected printable text",
 		    key->name);

@@ -24,6 +24,8 @@ override(struct conf *conf, const struct opts *opts)
 		snprintf(conf->user, sizeof(conf->user), "%s", opts->user);
 	if (opts->queue_length != 0)
 		conf->queue_length = opts->queue_length;
+	if (opts->failover)
+		conf->failover.enabled = true;
 	if (opts->family != AF_UNSPEC)
 		conf_keep_family(conf, opts->family);
 	if (opts->foreground && conf->log_target == LOG_TARGET_SYSLOG)
@@ -50,8 +52,6 @@ run(struct conf *conf, const struct opts *opts)
 	uint16_t missing;
 
 	log_open(conf->log_target, conf->log_level, true);
-	if (opts->failover)
-		log_warn("failover is not supported yet, -f ignored");
 	if (cores_resolve(conf, &missing) != 0) {
 		log_err("core %u is not one of this machine", missing);
 		return EXIT_FAILURE;

@@ -9,9 +9,11 @@
 #include <string.h>
 
 #include "loaded/clock.h"
+#include "loaded/conf_pool.h"
 
 #define QUEUE_FILE "/proc/net/netfilter/nfnetlink_queue"
 #define LINE_LEN 900
+#define HEALTH_LEN 512
 
 /* One line of QUEUE_FILE (net/netfilter/nfnetlink_queue.c, seq_show). */
 struct queue_line {
@@ -25,13 +27,14 @@ report_start(const struct conf *conf)
 {
 	char cores[CONF_WORKERS * 5] = "";
 	size_t used = 0;
-	uint32_t i, backends = 0;
+	uint32_t i, k, backends = 0;
 
 	for (i = 0; i < conf->ncores; i++)
 		used += (size_t)snprintf(cores + used, sizeof(cores) - used,
 		    "%s%u", i > 0 ? "," : "", conf->cores[i]);
 	for (i = 0; i < conf->npools; i++)
-		backends += conf->pools[i].nbackends;
+		for (k = 0; k < conf->pools[i].nbackends; k++)
+			backends += !conf->pools[i].backends[k].discovered;
 	log_notice("loaded " LOADED_VERSION " started cores=%s queues=%u-%u "
 		   "queue_length=%u flows=%u flow_memory=%zuMiB services=%u "
 		   "backends=%u",
@@ -93,23 +96,106 @@ report_flows(const struct report *r)
 	    usage.class[FLOW_UDP], usage.class[FLOW_PERSIST]);
 }
 
+static bool
+pool_is_checked(const struct conf *conf, uint32_t p)
+{
+	const struct conf_pool *pool = &conf->pools[p];
+	uint32_t i;
+
+	for (i = 0; i < pool->nbackends; i++)
+		if (pool->backends[i].nchecks > 0)
+			return true;
+	return pool->nchecks > 0 || conf_pool_is_discovered(conf, p);
+}
+
+/*
+ * The segment is written by processes that have met the world: whatever a
+ * number there is, it does not lead astray.
+ */
+static const char *
+word(const char *const *words, size_t count, uint8_t number)
+{
+	return number < count ? words[number] : "invalid";
+}
+
+static void
+report_pools(const struct report *r)
+{
+	static const char *const modes[] = { "normal", "backup", "panic" };
+	const struct pool_state *state = segment_pools(r->segment);
+	uint32_t p;
+
+	for (p = 0; p < r->conf->npools; p++)
+		if (pool_is_checked(r->conf, p))
+			log_notice("counters pool_mode pool=%s ipv4=%s ipv6=%s",
+			    r->conf->pools[p].name,
+			    word(modes, 3, state[p].mode[TABLE_V4]),
+			    word(modes, 3, state[p].mode[TABLE_V6]));
+}
+
+/* For the inside of quotes on one line. */
+static void
+clean(char *text, size_t size)
+{
+	text[size - 1] = '\0';
+	for (; *text != '\0'; text++)
+		if ((unsigned char)*text < ' ' || *text == 0x7f)
+			*text = '.';
+		else if (*text == '"')
+			*text = '\'';
+}
+
+/* What probes have shown, for the end of the line; "" before the first. */
+static const char *
+format_health(const struct backend_state *state, const struct health *health,
+    char text[static HEALTH_LEN])
+{
+	static const char *const healths[] = { "unknown", "up", "down" };
+	static const char *const admins[] = { "ready", "drain", "maint" };
+	const uint8_t admin = state->admin, agents = state->agent_admin;
+	struct health_record h;
+
+	text[0] = '\0';
+	if (!health_read(health, &h) || h.probed_ns == 0)
+		return text;
+	clean(h.text, sizeof(h.text));
+	snprintf(text, HEALTH_LEN,
+	    " health=%s admin=%s share=%u weight=%u probes=%" PRIu64
+	    " failures=%" PRIu64 " streak=%u result=%s reason=\"%s\"",
+	    word(healths, 3, state->health),
+	    word(admins, 3, admin > agents ? admin : agents), state->share,
+	    state->weight, h.probes, h.failures, h.streak,
+	    probe_result_name(h.result), h.text);
+	return text;
+}
+
+/* One line; nothing for a place that nobody has taken. */
+static void
+report_backend(const struct report *r, const struct conf_pool *pool,
+    const struct conf_backend *backend, uint32_t slot)
+{
+	const struct backend_state *state = segment_backends(r->segment) + slot;
+	char address[ADDR_STRLEN], health[HEALTH_LEN];
+
+	if (backend->absent)
+		return;
+	log_notice("counters pool=%s backend=%s port=%u active=%u "
+		   "flows=%" PRIu64 "%s",
+	    pool->name, addr_format(&backend->addr, address), backend->port,
+	    state->active, state->flows,
+	    format_health(state, segment_health(r->segment) + slot, health));
+}
+
 static void
 report_backends(const struct report *r)
 {
-	const struct backend_state *state = segment_backends(r->segment);
 	const struct conf_pool *pool;
-	char address[ADDR_STRLEN];
-	uint32_t p, i;
+	uint32_t p, i, slot = 0;
 
 	for (p = 0; p < r->conf->npools; p++) {
 		pool = &r->conf->pools[p];
-		for (i = 0; i < pool->nbackends; i++, state++)
-			log_notice("counters pool=%s backend=%s port=%u "
-				   "active=%u flows=%" PRIu64,
-			    pool->name,
-			    addr_format(&pool->backends[i].addr, address),
-			    pool->backends[i].port, state->active,
-			    state->flows);
+		for (i = 0; i < pool->nbackends; i++, slot++)
+			report_backend(r, pool, &pool->backends[i], slot);
 	}
 }
 
@@ -129,6 +215,7 @@ report_counters(const struct report *r)
 	log_notice("counters worker=all %s", line);
 	report_queues(r);
 	report_flows(r);
+	report_pools(r);
 	report_backends(r);
 }
 
@@ -147,7 +234,7 @@ report_overflows(struct report *r)
 	}
 	fclose(file);
 	if (full + no_room > r->overflows)
-		log_limited(&r->limit, clock_now_ns(),
+		log_limited(LOG_LEVEL_WARN, &r->limit, clock_now_ns(),
 		    "kernel queues "
 		    "overflowed queue_dropped=%" PRIu64
 		    " user_dropped=%" PRIu64,

@@ -11,6 +11,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "loaded/conf_pool.h"
+
 #define ADDR_BITS 128U
 
 static const uint8_t protocols[] = { IPPROTO_TCP, IPPROTO_UDP };
@@ -131,16 +133,10 @@ add_clients(struct rules *r, const struct conf_service *s, bool v4)
 	return 0;
 }
 
-static bool
-has_vip(const struct conf_service *s, bool v4)
-{
-	for (uint32_t i = 0; i < s->naddresses; i++)
-		if (addr_is_v4(&s->addresses[i]) == v4)
-			return true;
-	return false;
-}
-
-/* Where replies of one service may come from. */
+/*
+ * Where replies of one service may come from.  Backends that are yet to be
+ * discovered are in backend_networks, and use the client's port.
+ */
 static void
 add_backends(struct rules_match *m, const struct conf_service *s,
     const struct conf_pool *pool)
@@ -150,9 +146,10 @@ add_backends(struct rules_match *m, const struct conf_service *s,
 	for (uint32_t i = 0; i < pool->nbackends; i++) {
 		const struct conf_backend *b = &pool->backends[i];
 
-		if (addr_is_v4(&b->addr) != m->v4)
+		if (!b->discovered && addr_is_v4(&b->addr) != m->v4)
 			continue;
-		add_addr(m, &b->addr);
+		if (!b->discovered)
+			add_addr(m, &b->addr);
 		if (b->port != 0)
 			add_ports(m, &(struct conf_ports){ b->port, b->port },
 			    1);
@@ -163,6 +160,13 @@ add_backends(struct rules_match *m, const struct conf_service *s,
 		add_ports(m, s->ports, s->nports);
 }
 
+static const struct conf_pool *
+backup_of(const struct conf *conf, const struct conf_pool *pool)
+{
+	return pool->backup == TABLE_NO_POOL ? NULL :
+					       &conf->pools[pool->backup];
+}
+
 static int
 init_replies(struct rules_match *m, const struct conf *conf)
 {
@@ -170,9 +174,12 @@ init_replies(struct rules_match *m, const struct conf *conf)
 
 	for (uint32_t i = 0; i < conf->nservices; i++) {
 		const struct conf_service *s = &conf->services[i];
+		const struct conf_pool *pool = &conf->pools[s->pool];
 
-		nets += conf->pools[s->pool].nbackends;
-		ports += conf->pools[s->pool].nbackends + s->nports;
+		for (; pool != NULL; pool = backup_of(conf, pool)) {
+			nets += pool->nbackends;
+			ports += pool->nbackends + s->nports;
+		}
 	}
 	return match_init(m, nets, ports);
 }
@@ -195,9 +202,12 @@ add_replies(struct rules *r, uint8_t proto, bool v4)
 		return error;
 	for (uint32_t i = 0; i < conf->nservices; i++) {
 		const struct conf_service *s = &conf->services[i];
+		const struct conf_pool *pool = &conf->pools[s->pool];
 
-		if (s->proto == proto && has_vip(s, v4))
-			add_backends(&m, s, &conf->pools[s->pool]);
+		if (s->proto != proto || conf_service_vip(s, v4) == NULL)
+			continue;
+		for (; pool != NULL; pool = backup_of(conf, pool))
+			add_backends(&m, s, pool);
 	}
 	for (uint32_t i = 0; i < conf->nbackend_networks; i++)
 		add_net(&m, &conf->backend_networks[i]);

@@ -8,6 +8,10 @@
 #include <string.h>
 
 #include "loaded/sched_policy.h"
+#include "loaded/share.h"
+
+_Static_assert(UINT64_C(65535) * SHARE_MAX < UINT64_C(1) << 30,
+    "loads are compared by products of 64 bits");
 
 /* Numbers are positions in here. */
 static const struct sched_ops policies[] = {
@@ -113,7 +117,8 @@ sched_member_usable(const struct sched_group *g, const struct sched_client *c,
 		if (c->excluded[i] == member)
 			return false;
 	}
-	return backend_usable(&g->states[g->members[member].slot], c->now_ns);
+	return backend_usable(&g->states[g->members[member].slot], c->panic,
+	    c->now_ns);
 }
 
 uint32_t
@@ -129,7 +134,33 @@ sched_weight(const struct sched_group *g, uint32_t member)
 {
 	const struct backend_state *b = &g->states[g->members[member].slot];
 
-	return atomic_load_explicit(&b->weight, memory_order_relaxed);
+	return backend_weight(b);
+}
+
+uint32_t
+sched_share(const struct sched_group *g, uint32_t member)
+{
+	const struct backend_state *b = &g->states[g->members[member].slot];
+	const uint32_t share = atomic_load_explicit(&b->share,
+	    memory_order_relaxed);
+
+	return share < SHARE_FULL ? share : SHARE_FULL;
+}
+
+/* What is compared with the share is the lot's last ten bits. */
+bool
+sched_passes_over(const struct sched_group *g, uint32_t member, uint64_t lot)
+{
+	return lot % SHARE_FULL >= sched_share(g, member);
+}
+
+/* A bijection that spreads each bit of x over all (splitmix64). */
+uint64_t
+sched_mix(uint64_t x)
+{
+	x = (x ^ (x >> 30)) * UINT64_C(0xbf58476d1ce4e5b9);
+	x = (x ^ (x >> 27)) * UINT64_C(0x94d049bb133111eb);
+	return x ^ (x >> 31);
 }
 
 struct sched_load
@@ -139,7 +170,7 @@ sched_flows_per_weight(const struct sched_group *g, uint32_t member)
 		.weight = sched_weight(g, member) };
 }
 
-/* 32 bits and one times 16 bits: the products fit. */
+/* 32 bits and one times 30 bits: the products fit. */
 bool
 sched_lighter(const struct sched_load *a, const struct sched_load *b)
 {

@@ -2,12 +2,14 @@
  * sched_hash.c - the policies that hash the client: sh and mh.  Called through
  * sched_pick(), without a lock.  Both place clients by the configured weights
  * and step aside for members that are unusable at the moment, so a failure
- * moves the clients of the failed one and no others.  No choice depends on the
- * order of the members: balancers with the same key agree.
+ * moves the clients of the failed one and no others; less than a full share
+ * moves some of them.  No choice depends on the order of the members:
+ * balancers with the same key agree.
  */
 #include <string.h>
 
 #include "loaded/sched_policy.h"
+#include "loaded/share.h"
 #include "loaded/siphash.h"
 
 #define MH_TRIES 16
@@ -37,15 +39,6 @@ read_be64(const uint8_t bytes[static 8])
 	return value;
 }
 
-/* A bijection that spreads each bit of x over all (splitmix64). */
-static uint64_t
-mix(uint64_t x)
-{
-	x = (x ^ (x >> 30)) * UINT64_C(0xbf58476d1ce4e5b9);
-	x = (x ^ (x >> 27)) * UINT64_C(0x94d049bb133111eb);
-	return x ^ (x >> 31);
-}
-
 /*
  * The lot that one client draws for one member.  The client's hash is secret,
  * so a plain mixer is enough for the rest.
@@ -53,10 +46,26 @@ mix(uint64_t x)
 static uint64_t
 draw_lot(uint64_t client, const struct sched_member *m)
 {
-	uint64_t lot = mix(client ^ read_be64(m->addr.b + 8));
+	uint64_t lot = sched_mix(client ^ read_be64(m->addr.b + 8));
 
-	lot = mix(lot ^ read_be64(m->addr.b));
-	return mix(lot ^ ntohs(m->port_be));
+	lot = sched_mix(lot ^ read_be64(m->addr.b));
+	return sched_mix(lot ^ ntohs(m->port_be));
+}
+
+/*
+ * A member with half its share lets half of its clients go, always the same
+ * ones.  The lot must not be the one that made them its clients.
+ */
+static bool
+passes_over(const struct sched_group *g, const struct sched_client *c,
+    uint32_t member)
+{
+	uint64_t lot;
+
+	if (sched_share(g, member) == SHARE_FULL)
+		return false;
+	lot = draw_lot(client_hash(g, c, SALT_SH), &g->members[member]);
+	return sched_passes_over(g, member, sched_mix(lot));
 }
 
 /*
@@ -84,6 +93,7 @@ struct bid {
 	uint64_t lot;
 	uint64_t cost; /* minus_log2(lot) */
 	uint32_t weight;
+	bool passed; /* counts only if nobody else bids */
 };
 
 static bool
@@ -92,6 +102,8 @@ beats(const struct bid *a, const struct bid *b)
 	const uint64_t left = a->cost * b->weight;
 	const uint64_t right = b->cost * a->weight;
 
+	if (a->passed != b->passed)
+		return b->passed;
 	return left < right || (left == right && a->lot > b->lot);
 }
 
@@ -99,7 +111,8 @@ beats(const struct bid *a, const struct bid *b)
 static bool
 is_hopeless(const struct bid *a, const struct bid *best)
 {
-	return (~a->lot >> 32) * best->weight > best->cost * a->weight;
+	return !best->passed &&
+	    (~a->lot >> 32) * best->weight > best->cost * a->weight;
 }
 
 /*
@@ -113,7 +126,7 @@ rendezvous(const struct sched_group *g, const struct sched_client *c)
 {
 	const uint64_t client = client_hash(g, c, SALT_SH);
 	uint32_t member = SCHED_NONE;
-	struct bid best = { .weight = 0 };
+	struct bid best = { .cost = 1, .passed = true }; /* loses to any */
 
 	for (uint32_t i = 0; i < g->count; i++) {
 		struct bid bid = { .weight = g->members[i].weight };
@@ -121,12 +134,13 @@ rendezvous(const struct sched_group *g, const struct sched_client *c)
 		if (bid.weight == 0)
 			continue;
 		bid.lot = draw_lot(client, &g->members[i]) | 1;
-		if (member != SCHED_NONE && is_hopeless(&bid, &best))
+		if (is_hopeless(&bid, &best))
 			continue;
 		bid.cost = minus_log2(bid.lot);
-		if (member != SCHED_NONE && !beats(&bid, &best))
+		if (!beats(&bid, &best) || !sched_member_usable(g, c, i))
 			continue;
-		if (sched_member_usable(g, c, i)) {
+		bid.passed = passes_over(g, c, i);
+		if (beats(&bid, &best)) {
 			member = i;
 			best = bid;
 		}
@@ -151,7 +165,8 @@ sched_pick_mh(const struct sched_group *g, const struct sched_client *c)
 		const uint64_t hash = client_hash(g, c, i);
 		const uint16_t member = g->maglev[hash % g->maglev_size];
 
-		if (member < g->count && sched_member_usable(g, c, member))
+		if (member < g->count && sched_member_usable(g, c, member) &&
+		    !passes_over(g, c, member))
 			return member;
 	}
 	return rendezvous(g, c);

@@ -6,11 +6,15 @@
  */
 #include "loaded/sched_policy.h"
 
+/*
+ * The share counts as a weight.  To pass a member over now and then would do
+ * nothing: having the fewest flows, it would be picked at the next chance.
+ */
 static struct sched_load
 flows(const struct sched_group *g, uint32_t member)
 {
 	return (struct sched_load){ .flows = sched_active(g, member),
-		.weight = 1 };
+		.weight = sched_share(g, member) };
 }
 
 uint32_t

@@ -8,9 +8,11 @@
 #include <fcntl.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #define ALIGN 4096U
+#define SEALS (F_SEAL_WRITE | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL)
 
 static uint64_t
 align_up(uint64_t n)
@@ -31,8 +33,13 @@ plan(uint32_t nworkers, uint32_t flows_max)
 	h.stats_off = align_up(sizeof(h));
 	h.backends_off = align_up(h.stats_off +
 	    nworkers * sizeof(struct stats));
-	h.flows_off = align_up(h.backends_off +
+	h.health_off = align_up(h.backends_off +
 	    BACKEND_SLOTS * sizeof(struct backend_state));
+	/* There may be as many pools as backends: conf_schema.c. */
+	h.pools_off = align_up(h.health_off +
+	    BACKEND_SLOTS * sizeof(struct health));
+	h.flows_off = align_up(h.pools_off +
+	    BACKEND_SLOTS * sizeof(struct pool_state));
 	h.size = align_up(h.flows_off + flow_size(flows_max));
 	return h;
 }
@@ -123,6 +130,18 @@ segment_backends(const struct segment *seg)
 	return at(seg, seg->head->backends_off);
 }
 
+struct health *
+segment_health(const struct segment *seg)
+{
+	return at(seg, seg->head->health_off);
+}
+
+struct pool_state *
+segment_pools(const struct segment *seg)
+{
+	return at(seg, seg->head->pools_off);
+}
+
 void *
 segment_flows(const struct segment *seg)
 {
@@ -142,23 +161,54 @@ fill(int fd, const void *data, size_t size)
 		return -1;
 	memcpy(mem, data, size);
 	munmap(mem, size);
-	return fcntl(fd, F_ADD_SEALS,
-	    F_SEAL_WRITE | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL);
+	return fcntl(fd, F_ADD_SEALS, SEALS);
 }
 
 const void *
 segment_seal(const void *data, size_t size, const char *name, int *fd)
 {
-	const void *mem = MAP_FAILED;
+	const void *mem = NULL;
+	size_t mapped;
 
 	*fd = memfd_create(name, MFD_CLOEXEC | MFD_ALLOW_SEALING);
 	if (*fd < 0)
 		return NULL;
 	if (fill(*fd, data, size) == 0)
-		mem = mmap(NULL, size, PROT_READ, MAP_SHARED, *fd, 0);
-	if (mem != MAP_FAILED)
+		mem = segment_map_sealed(*fd, &mapped);
+	if (mem != NULL)
 		return mem;
 	close(*fd);
 	*fd = -1;
 	return NULL;
+}
+
+/*
+ * Private, though nothing is ever written: Linux before 6.7 refuses a shared
+ * mapping of what is sealed, and the pages are the same ones.
+ */
+const void *
+segment_map_sealed(int fd, size_t *size)
+{
+	const int seals = fcntl(fd, F_GET_SEALS);
+	struct stat st;
+	void *mem;
+
+	*size = 0;
+	if (seals < 0 || (seals & SEALS) != SEALS) {
+		errno = EPERM;
+		return NULL;
+	}
+	if (fstat(fd, &st) < 0)
+		return NULL;
+	mem = mmap(NULL, (size_t)st.st_size, PROT_READ, MAP_PRIVATE, fd, 0);
+	if (mem == MAP_FAILED)
+		return NULL;
+	*size = (size_t)st.st_size;
+	return mem;
+}
+
+void
+segment_unmap(const void *mem, size_t size)
+{
+	munmap((void *)(uintptr_t)mem, size);
 }

@@ -4,6 +4,7 @@
  */
 #include "loaded/table.h"
 
+#include <arpa/inet.h>
 #include <string.h>
 
 /* The table is const for all who read it; offsets are aligned by its maker. */
@@ -75,6 +76,62 @@ table_members(const struct table *t)
 	return at(t, t->members_off);
 }
 
+const struct table_backend *
+table_backends(const struct table *t)
+{
+	return at(t, t->backends_off);
+}
+
+const struct table_pool *
+table_pool(const struct table *t, uint32_t index)
+{
+	const struct table_pool *pools = at(t, t->pools_off);
+
+	return &pools[index];
+}
+
+const struct check *
+table_check(const struct table *t, uint32_t index)
+{
+	const struct check *checks = at(t, t->checks_off);
+
+	return &checks[index];
+}
+
+const struct prefix *
+table_networks(const struct table *t)
+{
+	return at(t, t->networks_off);
+}
+
+enum table_family
+table_family_of(const struct addr *a)
+{
+	return addr_is_v4(a) ? TABLE_V4 : TABLE_V6;
+}
+
+const struct sched_member *
+table_find_member(const struct table *t, uint32_t slot)
+{
+	const struct sched_member *members = table_members(t);
+
+	for (uint32_t i = 0; i < t->nmembers; i++)
+		if (members[i].slot == slot)
+			return &members[i];
+	return NULL;
+}
+
+uint16_t
+table_check_port(const struct table *t, uint32_t member,
+    const struct check *check)
+{
+	const uint16_t own_be = table_members(t)[member].port_be;
+
+	if (check->port != 0)
+		return check->port;
+	return own_be != 0 ? ntohs(own_be) : table_backends(t)[member].vip_port;
+}
+
 const struct table_service *
 table_find_service(const struct table *t, const struct table_addr *vip,
     uint8_t proto, uint16_t port)
@@ -102,10 +159,8 @@ table_find_service(const struct table *t, const struct table_addr *vip,
 struct sched_group
 table_sched_group(const struct table *t, void *scratch,
     struct backend_state *states, const struct table_service *s,
-    enum table_family family)
+    const struct table_group *group)
 {
-	const struct table_group *group = &s->group[family];
-
 	return (struct sched_group){
 		.members = table_members(t) + group->first_member,
 		.count = group->nmembers,

@@ -25,10 +25,27 @@ struct backend_state {
 	_Atomic uint32_t max_rate;        /* new flows a second, 0: no limit */
 	_Atomic uint64_t rate_ns;         /* see rate.h; workers */
 	_Atomic uint64_t flows;           /* ever; workers */
+	_Atomic uint32_t share;      /* of the weight, see share.h; failover */
+	_Atomic uint32_t agent_max;  /* as max_connections; failover */
+	_Atomic uint8_t agent_admin; /* enum backend_admin; failover */
+	_Atomic uint32_t suspect;    /* SYNs unanswered or reset; workers */
 };
 
-/* May it get new flows, as far as admin, health, weight and limits go? */
-bool backend_usable(const struct backend_state *b, uint64_t now_ns);
+/* A backend ready for flows, of which nobody knows more than its config. */
+void backend_init(struct backend_state *b, uint32_t weight,
+    uint32_t max_connections, uint32_t max_rate);
+
+/*
+ * May it get new flows, as far as admin, health, weight and limits go?
+ * panic: whatever its health.
+ */
+bool backend_usable(const struct backend_state *b, bool panic, uint64_t now_ns);
+
+/* Is it gone for its live flows too: down (unless panic), or in maint? */
+bool backend_is_lost(const struct backend_state *b, bool panic);
+
+/* weight times share: to be compared with that of others, nothing else. */
+uint32_t backend_weight(const struct backend_state *b);
 
 /*
  * Counts one new flow against the limits: true, and active and flows are one

@@ -14,6 +14,7 @@
 
 #include "loaded/backend.h"
 #include "loaded/flow.h"
+#include "loaded/health.h"
 #include "loaded/pkt.h"
 #include "loaded/refuse.h"
 #include "loaded/rewrite.h"
@@ -31,6 +32,7 @@ enum balance_reason {
 	BALANCE_REPLY,      /* backend's packet of a known flow */
 	BALANCE_NEW,        /* first packet of a flow */
 	BALANCE_RESUMED,    /* unknown TCP flow, consistent scheduler */
+	BALANCE_MOVED,      /* its backend was lost, another one has it now */
 	BALANCE_NOT_OURS,   /* neither to a VIP nor from a backend */
 	BALANCE_NO_FLOW,    /* from a backend, of no flow of ours */
 	BALANCE_NO_SERVICE, /* to a VIP, but no service has the port */
@@ -41,9 +43,10 @@ enum balance_reason {
 	BALANCE_BAD_IP,
 	BALANCE_BAD_CHAIN,
 	BALANCE_BAD_L4,
-	BALANCE_TRUNCATED,   /* the kernel could not hand it over whole */
-	BALANCE_NO_BACKEND,  /* none usable, or all at their limits */
-	BALANCE_REPLY_TAKEN, /* no backend could tell it from another flow */
+	BALANCE_TRUNCATED,    /* the kernel could not hand it over whole */
+	BALANCE_BACKEND_DOWN, /* the flow's backend was lost, and it with it */
+	BALANCE_NO_BACKEND,   /* none usable, or all at their limits */
+	BALANCE_REPLY_TAKEN,  /* no backend could tell it from another flow */
 	BALANCE_TABLE_FULL,
 	BALANCE_UNKNOWN_FLOW, /* TCP in mid-flow, scheduler not consistent */
 	BALANCE_REASONS
@@ -54,6 +57,8 @@ struct balance {
 	const struct table *table;      /* borrowed */
 	void *scratch;                  /* of the table's schedulers */
 	struct backend_state *backends; /* BACKEND_SLOTS */
+	const struct pool_state *pools; /* by index; borrowed */
+	_Atomic uint32_t *suspicions;   /* of all backends; borrowed */
 	struct flow_table flows;
 	uint64_t now_ns; /* set once a batch */
 	uint32_t now;    /* the same, in flow ticks */
@@ -71,13 +76,14 @@ struct balance_packet {
 	enum balance_action action;
 	enum balance_reason reason;
 	uint32_t refused; /* 1: action sends a refusal back */
-	uint32_t backend; /* slot, for CLIENT, REPLY, NEW, RESUMED */
+	uint32_t backend; /* slot, for CLIENT, REPLY, NEW, RESUMED, MOVED */
 	/* Between the rounds. */
 	enum pkt_result parsed;
 	struct pkt pkt;
 	const struct table_addr *vip, *server;
 	struct flow_key key;
 	struct flow_hash hash;
+	bool moved; /* its flow has been taken from a lost backend */
 };
 
 /* The clock of this batch. */

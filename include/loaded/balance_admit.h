@@ -9,8 +9,9 @@
 
 /*
  * Picks a backend, counts the flow against its limits and enters it into the
- * flow table; takes the stripe's lock.  BALANCE_NEW or BALANCE_RESUMED and
- * *flow; BALANCE_CLIENT when the flow is there by now; else why not.
+ * flow table; takes the stripe's lock.  BALANCE_NEW, BALANCE_RESUMED or
+ * BALANCE_MOVED and *flow; BALANCE_CLIENT when the flow is there by now; else
+ * why not.
  */
 enum balance_reason balance_admit(struct balance *b,
     const struct balance_packet *bp, const struct table_service *s,

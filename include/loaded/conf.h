@@ -11,71 +11,14 @@
 #include <stdio.h>
 
 #include "loaded/addr.h"
+#include "loaded/conf_parts.h"
 #include "loaded/conf_planned.h"
 #include "loaded/log.h"
 #include "loaded/siphash.h"
 #include "loaded/table.h"
 
-#define CONF_NAME_LEN TABLE_NAME_LEN /* with its 0 */
 #define CONF_WORKERS 64
 #define CONF_IFNAME_LEN 16
-
-enum conf_forward {
-	FORWARD_NAT,
-	FORWARD_FULLNAT,
-	FORWARD_DR,
-	FORWARD_TUNNEL,
-	FORWARD_CLUSTER,
-};
-
-/* Where in a file something was said: for messages. */
-struct conf_where {
-	const char *file; /* owned by the conf */
-	int line;
-};
-
-struct conf_backend {
-	struct conf_where where;
-	struct addr addr;
-	struct addr mask, value; /* srcmask */
-	bool has_mask;
-	uint16_t port; /* host order; 0: the client's */
-	uint16_t weight;
-	uint32_t max_connections; /* 0: no limit */
-	uint32_t max_rate;        /* new flows a second, 0: no limit */
-};
-
-struct conf_pool {
-	struct conf_where where;
-	char name[CONF_NAME_LEN];
-	struct conf_backend *backends; /* owned */
-	uint32_t nbackends;
-	bool has_check;
-	struct conf_check check;
-};
-
-struct conf_ports {
-	uint16_t low, high; /* host order, inclusive */
-};
-
-struct conf_service {
-	struct conf_where where;
-	char name[CONF_NAME_LEN];
-	char pool_name[CONF_NAME_LEN];
-	uint32_t pool;          /* index, set by conf_check */
-	struct addr *addresses; /* owned */
-	uint32_t naddresses;
-	struct conf_ports *ports; /* owned; "any" is 1-65535 */
-	uint32_t nports;
-	uint8_t proto;        /* IPPROTO_TCP, IPPROTO_UDP */
-	uint8_t forward;      /* enum conf_forward */
-	uint8_t scheduler;    /* sched_ops() number */
-	uint8_t on_down;      /* enum table_on_down */
-	uint8_t no_backend;   /* enum table_no_backend */
-	bool hash_port;       /* sh, mh */
-	uint32_t persist_ms;  /* 0: no persistence */
-	uint8_t mask4, mask6; /* 0-32, 0-128 */
-};
 
 struct conf {
 	char *file;      /* owned: the path as given */
@@ -109,6 +52,7 @@ struct conf {
 	struct conf_service *services; /* owned */
 	uint32_t nservices;
 
+	struct conf_failover failover;
 	struct conf_planned planned;
 
 	uint32_t errors, warnings; /* lines written while reading */

@@ -14,6 +14,11 @@ void conf_check(struct conf_report *r);
 void conf_check_names(struct conf_report *r);
 void conf_check_pools(struct conf_report *r);
 void conf_check_overlaps(struct conf_report *r);
+void conf_check_probes(struct conf_report *r);
+void conf_check_failover(struct conf_report *r);
+
+/* The index of a pool, or -1. */
+int conf_check_find_pool(const struct conf *conf, const char *name);
 
 /* The backends of all pools sorted by pool, address and port. */
 struct conf_backend_ref {

@@ -19,6 +19,13 @@ enum conf_type {
 	CONF_PATH,     /* char[], absolute */
 	CONF_IFNAME,   /* char[] */
 	CONF_TEXT,     /* char[] */
+	CONF_LETTERS,  /* char[] */
+	CONF_HOST,     /* char[] */
+	CONF_REQUEST,  /* char[], the path of a URL */
+	CONF_BYTES,    /* struct check_bytes */
+	CONF_STATUSES, /* struct check_statuses */
+	CONF_RECORD,   /* uint16_t */
+	CONF_RCODE,    /* uint8_t */
 	CONF_HEX,      /* uint8_t[] */
 	CONF_CORES,    /* uint16_t[] and a count */
 	CONF_ADDRESS,  /* struct addr */
@@ -28,6 +35,7 @@ enum conf_type {
 	CONF_PORTS,    /* struct conf_ports */
 	CONF_GROUP,    /* the keys of section, at offset */
 	CONF_LIST,     /* groups: an owned array of structs and a count */
+	CONF_GROUPS,   /* the same, or one group alone */
 };
 
 struct conf_word {
@@ -43,13 +51,14 @@ struct conf_key {
 	bool required;      /* in its group, if that is there */
 	bool array;         /* an owned array of the type and a count */
 	const char *preset; /* the default as text; NULL: all zero */
-	uint32_t min, max;  /* CONF_INT: value; arrays, lists: count */
+	uint32_t min, max;  /* CONF_INT: value; arrays, lists: count;
+			       CONF_DURATION: milliseconds, no max */
 	size_t offset;      /* of the field in the section's struct */
 	size_t size;        /* of the field, or of one array element */
 	size_t count;       /* offset of the uint32_t count */
 	size_t given;       /* offset of a bool set if given; 0: none */
 	const struct conf_word *words;      /* NULL: the names of sched.h */
-	const struct conf_section *section; /* CONF_GROUP, CONF_LIST */
+	const struct conf_section *section; /* of groups and lists */
 	const char *planned; /* what does not happen yet, or NULL */
 };
 

@@ -49,6 +49,9 @@ int conf_value_check_kind(struct conf_report *r, const struct conf_key *key,
 /* Free of control characters, so that a message may quote it. */
 bool conf_value_printable(const char *text);
 
+/* 0-15, or -1. */
+int conf_value_hex_digit(char c);
+
 /* "an integer, 0-65535": what the key takes. */
 const char *conf_value_expected(const struct conf_key *key,
     char text[static CONF_EXPECTED_LEN]);

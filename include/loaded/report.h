@@ -20,7 +20,7 @@ struct report {
 /* Cores, queues and memory. */
 void report_start(const struct conf *conf);
 
-/* Every counter of every worker, queue and backend. */
+/* Every counter of every worker, queue and backend; modes and health. */
 void report_counters(const struct report *r);
 
 /* A line when the kernel has dropped packets since the last call. */

@@ -52,6 +52,7 @@ struct sched_client {
 	uint16_t port_be;
 	uint64_t random;                  /* fresh for each call */
 	uint64_t now_ns;                  /* for max_rate */
+	bool panic;                       /* health is not looked at */
 	uint32_t excluded[SCHED_EXCLUDE]; /* members tried in vain */
 	uint32_t nexcluded;
 };

@@ -5,6 +5,7 @@
 #ifndef LOADED_SCHED_POLICY_H
 #define LOADED_SCHED_POLICY_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "loaded/sched.h"
@@ -53,7 +54,18 @@ bool sched_lighter(const struct sched_load *a, const struct sched_load *b);
 /* Runtime values of a member, and the load that is made of them. */
 uint32_t sched_active(const struct sched_group *g, uint32_t member);
 uint32_t sched_weight(const struct sched_group *g, uint32_t member);
+uint32_t sched_share(const struct sched_group *g, uint32_t member);
 struct sched_load sched_flows_per_weight(const struct sched_group *g,
     uint32_t member);
+
+/*
+ * For policies that know no runtime weights: does a member with less than its
+ * full share leave this flow to others?  lot: evenly spread bits, of its own
+ * for each member.  If all pass, one of them has to take the flow.
+ */
+bool sched_passes_over(const struct sched_group *g, uint32_t member,
+    uint64_t lot);
+
+uint64_t sched_mix(uint64_t x);
 
 #endif

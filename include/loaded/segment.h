@@ -1,7 +1,8 @@
 /*
  * segment.h - the shared segment: all state that has to outlive a child.
  *
- *   head | counters of each worker | backend states | flow table
+ *   head | counters of each worker | backend states | health of backends |
+ *   modes of pools | flow table
  *
  * It is a memfd that the supervisor makes and keeps; children inherit the
  * mapping.  Its layout is fixed once made and carries a version.
@@ -13,16 +14,18 @@
 #include <stdint.h>
 
 #include "loaded/backend.h"
+#include "loaded/health.h"
 #include "loaded/stats.h"
 
 #define SEGMENT_MAGIC 0x4c445347U /* "LDSG" */
-#define SEGMENT_VERSION 1U
+#define SEGMENT_VERSION 2U
 
 struct segment_head {
 	uint32_t magic, version;
 	uint64_t size;
-	uint64_t stats_off, backends_off, flows_off;
+	uint64_t stats_off, backends_off, health_off, pools_off, flows_off;
 	uint32_t nworkers, flows_max;
+	_Atomic uint32_t suspicions; /* of all backends; workers */
 };
 
 struct segment {
@@ -40,6 +43,8 @@ void segment_close(struct segment *seg);
 
 struct stats *segment_stats(const struct segment *seg, uint32_t worker);
 struct backend_state *segment_backends(const struct segment *seg);
+struct health *segment_health(const struct segment *seg);    /* by slot */
+struct pool_state *segment_pools(const struct segment *seg); /* by index */
 void *segment_flows(const struct segment *seg);
 
 /*
@@ -48,5 +53,14 @@ void *segment_flows(const struct segment *seg);
  */
 const void *segment_seal(const void *data, size_t size, const char *name,
     int *fd);
+
+/*
+ * All of a memfd that nobody can write any more, mapped.  NULL and errno on
+ * failure; EPERM when it is not one.
+ */
+const void *segment_map_sealed(int fd, size_t *size);
+
+/* Ends a mapping of either kind. */
+void segment_unmap(const void *mem, size_t size);
 
 #endif

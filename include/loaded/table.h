@@ -14,10 +14,10 @@
 #include "loaded/addr.h"
 #include "loaded/flow.h"
 #include "loaded/sched.h"
+#include "loaded/table_pool.h"
 
 #define TABLE_MAGIC 0x4c445442U /* "LDTB" */
-#define TABLE_VERSION 1U
-#define TABLE_NAME_LEN 64
+#define TABLE_VERSION 2U
 #define TABLE_NO_ADDR 0U /* address ids start at 1 */
 
 enum table_addr_flags { TABLE_VIP = 1U << 0, TABLE_SERVER = 1U << 1 };
@@ -43,13 +43,14 @@ struct table_group {
 	uint32_t state;               /* offset into the scratch memory */
 };
 
-enum table_family { TABLE_V4, TABLE_V6, TABLE_FAMILIES };
 enum table_on_down { ON_DOWN_RESET, ON_DOWN_MOVE, ON_DOWN_KEEP };
 enum table_no_backend { NO_BACKEND_RESET, NO_BACKEND_DROP };
 
 struct table_service {
 	char name[TABLE_NAME_LEN];
 	struct table_group group[TABLE_FAMILIES];
+	struct table_group backup[TABLE_FAMILIES]; /* nmembers 0: none */
+	uint32_t pool;                             /* index */
 	uint32_t slot;
 	uint32_t persist_ticks;               /* 0: no persistence */
 	uint8_t persist_bits[TABLE_FAMILIES]; /* of 128, as struct prefix */
@@ -70,6 +71,13 @@ struct table {
 	uint32_t ranges_off, nranges;
 	uint32_t services_off, nservices;
 	uint32_t members_off, nmembers;
+	uint32_t backends_off; /* [nmembers] */
+	uint32_t pools_off, npools;
+	uint32_t checks_off, nchecks;
+	uint32_t networks_off, nnetworks; /* struct prefix: backend_networks */
+	uint32_t generation; /* counts tables; given by who builds them */
+	bool failover;       /* backends are probed */
+	struct table_discover discover; /* ncalls 0: nobody is looked for */
 	uint32_t timeout[FLOW_CLASSES]; /* ticks; FLOW_PERSIST unused */
 	uint8_t hash_key[SIPHASH_KEY_LEN];
 };
@@ -89,10 +97,26 @@ const struct table_service *table_find_service(const struct table *t,
 const struct table_service *table_service(const struct table *t,
     uint32_t index);
 const struct sched_member *table_members(const struct table *t);
+const struct table_backend *table_backends(const struct table *t);
+const struct table_pool *table_pool(const struct table *t, uint32_t index);
+const struct check *table_check(const struct table *t, uint32_t index);
+const struct prefix *table_networks(const struct table *t);
+enum table_family table_family_of(const struct addr *a);
 
-/* A scheduler's view of one family of a service. */
+/* The member of that slot, or NULL: a walk, not for the packet path. */
+const struct sched_member *table_find_member(const struct table *t,
+    uint32_t slot);
+
+/*
+ * The port that a check of a member (by index) asks, in host order: the
+ * check's, the member's, or that of its service; 0: none has one.
+ */
+uint16_t table_check_port(const struct table *t, uint32_t member,
+    const struct check *check);
+
+/* A scheduler's view of one family of a service's pool, or of its backup. */
 struct sched_group table_sched_group(const struct table *t, void *scratch,
     struct backend_state *states, const struct table_service *s,
-    enum table_family family);
+    const struct table_group *group);
 
 #endif

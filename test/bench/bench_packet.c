@@ -52,13 +52,15 @@ setup(void)
 	void *flows;
 
 	if (conf_load_text(&conf, "bench", config, stderr) != 0 ||
-	    table_build(&table, conf, key) != 0)
+	    table_build(&table, conf, key, 1) != 0)
 		abort();
 	flows = zeroed(flow_size(FLOWS));
 	b = (struct balance){
 		.table = table,
 		.scratch = zeroed(table->scratch_size),
 		.backends = zeroed(8 * sizeof(struct backend_state)),
+		.pools = zeroed(sizeof(struct pool_state)),
+		.suspicions = zeroed(sizeof(uint32_t)),
 		.random = 1,
 	};
 	table_init_backends(conf, b.backends);
@@ -130,6 +132,7 @@ run_batch(const uint32_t *lens)
 {
 	struct nfq_packet p[BATCH];
 	struct balance_packet bp[BATCH];
+	const uint32_t mark = 0;
 	uint32_t i;
 	int error;
 
@@ -150,7 +153,7 @@ run_batch(const uint32_t *lens)
 		balance_decide(&b, &bp[i]);
 		if (bp[i].action != BALANCE_SEND)
 			abort();
-		nfq_msg_verdict(&p[i], 0, NFQ_ACCEPT, bp[i].len, true);
+		nfq_msg_verdict(&p[i], 0, NFQ_ACCEPT, bp[i].len, &mark);
 	}
 }
 

@@ -1,6 +1,7 @@
 /*
  * fuzz_balance.c - hostile packets through the whole pure core.  The input is
- * a row of packets: two bytes (length, kind), then the packet.  Beside not
+ * a row of packets: two bytes (length, kind), then the packet; or, as the kind
+ * says, what has become of a backend and of its pool.  Beside not
  * crashing, each packet must come out with one action and one reason, and one
  * that came in with a right checksum must go out with a right one.
  */
@@ -13,21 +14,35 @@
 #include "../unit/packets.h"
 #include "loaded/balance.h"
 #include "loaded/conf.h"
+#include "loaded/share.h"
 #include "loaded/table_build.h"
 
 #define FLOWS 64
 #define PACKET_MAX 255
 
-enum kind_bits { KIND_GSO = 1, KIND_TRUNCATED = 2, KIND_LATER = 4 };
+enum kind_bits {
+	KIND_GSO = 1,
+	KIND_TRUNCATED = 2,
+	KIND_LATER = 4,
+	KIND_CHANGE = 8,
+};
 
 static const char config[] =
-    "pools = ( { name = \"p\"; backends = (\n"
+    "pools = ( { name = \"p\"; backup = \"q\"; backends = (\n"
     "  { address = \"10.0.0.1\"; port = 8080; max_connections = 9; },\n"
     "  { address = \"10.0.0.2\"; max_rate = 100; },\n"
-    "  { address = \"fd00::1\"; }, { address = \"fd00::2\"; } ); } );\n"
+    "  { address = \"fd00::1\"; }, { address = \"fd00::2\"; } ); },\n"
+    "  { name = \"q\"; backends = ( { address = \"10.0.0.3\"; port = 81; },\n"
+    "  { address = \"fd00::3\"; } ); } );\n"
     "services = ( { name = \"t\"; addresses = [ \"203.0.113.80\",\n"
     "  \"2001:db8:80::80\" ]; protocol = \"tcp\"; ports = \"any\";\n"
     "  pool = \"p\"; persistence = { timeout = \"1m\"; }; },\n"
+    "  { name = \"m\"; addresses = [ \"203.0.113.81\",\n"
+    "  \"2001:db8:80::81\" ]; protocol = \"tcp\"; ports = [ \"80-443\" ];\n"
+    "  pool = \"p\"; scheduler = \"rr\"; on_down = \"move\"; },\n"
+    "  { name = \"k\"; addresses = [ \"203.0.113.82\" ]; protocol = \"tcp\";\n"
+    "  ports = \"any\"; scheduler = \"sh\"; pool = \"p\";\n"
+    "  on_down = \"keep\"; },\n"
     "  { name = \"u\"; addresses = [ \"203.0.113.80\",\n"
     "  \"2001:db8:80::80\" ]; protocol = \"udp\"; ports = [ \"53\" ];\n"
     "  scheduler = \"mh\"; pool = \"p\"; } );\n";
@@ -37,6 +52,8 @@ struct world {
 	struct table *table;
 	struct conf *conf;
 	struct balance balance;
+	struct pool_state pools[2];
+	_Atomic uint32_t suspicions;
 	void *flows;
 	uint64_t now_ns;
 };
@@ -62,15 +79,18 @@ world_open(struct world *w)
 
 	if (w->table == NULL &&
 	    (conf_load_text(&w->conf, "fuzz", config, stderr) != 0 ||
-		table_build(&w->table, w->conf, key) != 0))
+		table_build(&w->table, w->conf, key, 1) != 0))
 		abort();
 	w->flows = zeroed(flow_size(FLOWS));
 	w->balance = (struct balance){
 		.table = w->table,
 		.scratch = zeroed(w->table->scratch_size),
 		.backends = zeroed(8 * sizeof(struct backend_state)),
+		.pools = w->pools,
+		.suspicions = &w->suspicions,
 		.random = 1,
 	};
+	memset(w->pools, 0, sizeof(w->pools));
 	table_init_backends(w->conf, w->balance.backends);
 	flow_format(w->flows, FLOWS, key);
 	flow_attach(&w->balance.flows, w->flows, balance_flow_ended,
@@ -100,6 +120,24 @@ is_good(uint8_t *data, size_t len)
 	if (p.proto == IPPROTO_UDP && get16(data + p.l4_off + 6) == 0)
 		return false;
 	return packet_good(data, len, p.proto);
+}
+
+/* Whatever failover could write, up to the largest values. */
+static void
+change(struct world *w, const uint8_t *data, size_t len)
+{
+	struct backend_state *b;
+
+	if (len < 8)
+		return;
+	b = &w->balance.backends[data[0] % 6];
+	b->health = data[1] % 3;
+	b->admin = data[1] / 3 % 3;
+	b->agent_admin = data[1] / 9 % 3;
+	b->share = (uint32_t)(data[2] << 8 | data[3]) % (SHARE_MAX + 1);
+	b->weight = (uint32_t)(data[4] << 8 | data[5]);
+	b->agent_max = data[6];
+	w->pools[data[7] % 2].mode[data[7] / 2 % 2] = data[7] / 4 % 3;
 }
 
 static void
@@ -148,7 +186,10 @@ LLVMFuzzerTestOneInput(const uint8_t *input, size_t size)
 		const uint8_t kind = input[1];
 		const size_t len = input[0] < size - 2 ? input[0] : size - 2;
 
-		feed(&w, input + 2, len, kind);
+		if (kind & KIND_CHANGE)
+			change(&w, input + 2, len);
+		else
+			feed(&w, input + 2, len, kind);
 		input += 2 + len;
 		size -= 2 + len;
 	}

@@ -1,6 +1,7 @@
 /*
  * fuzz_conf.c - any text as a config: it is refused with at least one line,
- * or accepted without an error; each line of either names its place.
+ * or accepted without an error; each line of either names its place.  What is
+ * accepted makes a table, as a whole and of one family.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -9,6 +10,7 @@
 
 #include "fuzz.h"
 #include "loaded/conf.h"
+#include "loaded/table_build.h"
 
 /* libconfig 1.5 forgets the string that it stumbles over: not ours. */
 const char *__lsan_default_suppressions(void);
@@ -44,6 +46,17 @@ check_lines(char *said)
 	return count;
 }
 
+static void
+build_table(const struct conf *conf)
+{
+	static const uint8_t key[SIPHASH_KEY_LEN];
+	struct table *t;
+
+	require(table_build(&t, conf, key, 1) == 0);
+	require(t->nservices == conf->nservices && t->npools == conf->npools);
+	free(t);
+}
+
 int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
@@ -61,7 +74,9 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	if (error == 0) {
 		require(conf->errors == 0 && (lines == conf->warnings ||
 		    (conf->warnings > lines && lines == 21)));
+		build_table(conf);
 		conf_keep_family(conf, AF_INET6);
+		build_table(conf);
 		conf_free(conf);
 	} else {
 		require(conf == NULL && lines > 0);

@@ -14,6 +14,7 @@
 
 #include "loaded/maglev.h"
 #include "loaded/sched.h"
+#include "loaded/share.h"
 
 #define NOW UINT64_C(1000000000)
 
@@ -45,7 +46,7 @@ fresh_seed(const char *test)
 {
 	const char *given = getenv("CK_SEED");
 	const uint64_t seed = given != NULL ? strtoull(given, NULL, 0) :
-	    (uint64_t)time(NULL);
+					      (uint64_t)time(NULL);
 
 	printf("%s: CK_SEED=%llu\n", test, (unsigned long long)seed);
 	return seed;
@@ -54,9 +55,12 @@ fresh_seed(const char *test)
 static inline struct addr
 addr_of(uint32_t host)
 {
-	return (struct addr){ .b = { [10] = 0xff, [11] = 0xff,
-	    (uint8_t)(host >> 24), (uint8_t)(host >> 16),
-	    (uint8_t)(host >> 8), (uint8_t)host } };
+	return (struct addr){ .b = { [10] = 0xff,
+				  [11] = 0xff,
+				  (uint8_t)(host >> 24),
+				  (uint8_t)(host >> 16),
+				  (uint8_t)(host >> 8),
+				  (uint8_t)host } };
 }
 
 static inline struct backend_state *
@@ -71,6 +75,12 @@ set_weight(struct pool *p, uint32_t member, uint16_t weight)
 {
 	p->members[member].weight = weight;
 	state_of(p, member)->weight = weight;
+}
+
+static inline void
+set_percent(struct pool *p, uint32_t member, uint32_t percent)
+{
+	state_of(p, member)->share = SHARE_FULL * percent / 100;
 }
 
 static inline void
@@ -93,10 +103,14 @@ pool_new(uint32_t count)
 	for (uint32_t i = 0; i < count; i++) {
 		p.members[i].addr = addr_of(0x0a000001 + i);
 		p.members[i].slot = count - i;
+		backend_init(state_of(&p, i), 1, 0, 0);
 		set_weight(&p, i, 1);
 	}
-	p.g = (struct sched_group){ .members = p.members, .count = count,
-	    .states = p.states, .state = p.state, .key = fixture_key };
+	p.g = (struct sched_group){ .members = p.members,
+		.count = count,
+		.states = p.states,
+		.state = p.state,
+		.key = fixture_key };
 	p.c = (struct sched_client){ .now_ns = NOW };
 	return p;
 }
@@ -119,7 +133,8 @@ pool_build_maglev(struct pool *p)
 	p->maglev = calloc(p->g.maglev_size, sizeof(*p->maglev));
 	p->g.maglev = p->maglev;
 	ck_assert_int_eq(maglev_build(p->maglev, p->g.maglev_size, p->members,
-	    p->g.count, p->g.key), 0);
+			     p->g.count, p->g.key),
+	    0);
 }
 
 static inline void

@@ -131,7 +131,7 @@ START_TEST(pools_are_read_back)
 	ck_assert_str_eq(conf->pools[0].name, "one");
 	ck_assert_int_eq(conf->pools[0].where.line, 11);
 	ck_assert_uint_eq(conf->pools[0].nbackends, 2);
-	ck_assert(!conf->pools[0].has_check);
+	ck_assert_uint_eq(conf->pools[0].nchecks, 0);
 	check_addr(&b[0].addr, "10.0.0.1");
 	ck_assert_int_eq(b[0].where.line, 12);
 	ck_assert_uint_eq(b[0].port, 8080);
@@ -252,18 +252,12 @@ static const struct {
 	{ MINIMAL "metrics = { listen = \"[::1]:9467\"; };",
 	    "good.conf:4: warning: metrics is not supported yet: nothing "
 	    "listens\n" },
-	{ MINIMAL
-	    "failover = { enabled = false; discover = {\n"
-	    "broadcast = \"10.255.255.255\"; port = 80; pool = \"p\"; }; };",
-	    "good.conf:4: warning: failover is not supported yet: no backend "
-	    "is probed or discovered\n" },
-	{ POOL("check = { type = \"http\"; port = 80; interval = \"2s\";\n"
-	       "fast_interval = \"200ms\"; timeout = \"1s\"; rise = 1; fall = "
-	       "255;"
-	       " start = \"up\"; send = \"x\"; expect = \"y\"; path = \"/z\";"
-	       " host = \"h\"; };") SERVICE("192.0.2.1", ""),
-	    "good.conf:1: warning: check is not supported yet: backends count "
-	    "as usable\n" },
+	{ POOL("check = { type = \"https\"; ca_file = \"/no/such\"; };")
+		SERVICE("192.0.2.1", ""),
+	    "good.conf:1: warning: check: ca_file /no/such cannot be read: No "
+	    "such file or directory\n" },
+	{ "pools = ( { name = \"p\"; } );\n" SERVICE("192.0.2.1", ""),
+	    "good.conf:1: warning: pools \"p\" has no backends\n" },
 	{ POOL("") SERVICE("2001:db8::1", ""),
 	    "good.conf:2: warning: services \"s\": 2001:db8::1 has no backend "
 	    "of its family in pool \"p\"\n" },
@@ -387,9 +381,10 @@ refuse(const char *text, const char *last)
 
 START_TEST(discovered_pool_must_be_there)
 {
-	refuse(MINIMAL "failover = { discover = { broadcast = \"10.0.0.255\";\n"
+	refuse(MINIMAL "backend_networks = \"10.0.0.0/24\";\n"
+		       "failover = { discover = { broadcast = \"10.0.0.255\";\n"
 		       "port = 80; pool = \"q\"; }; };",
-	    "x:5: pool \"q\" is not defined\n");
+	    "x:6: discover: pool \"q\" is not defined\n");
 }
 END_TEST
 

@@ -20,13 +20,14 @@
 	"{ name = \"" name "\";\n" KEYS(addresses, ports) "}"
 #define SERVICES "services = ( " SERVICE("s", "\"192.0.2.1\"", "80") " );\n"
 
+#define ONE "backends = ( { address = \"10.0.0.1\"; } ); "
+
 /* What is given stands alone on line 8, 2, 2 or 3. */
 #define TOP(x) POOLS SERVICES x "\n"
-#define POOL(x)                                                                \
-	"pools = ( { name = \"p\"; backends = ();\n" x "\n} );\n" SERVICES
+#define POOL(x) "pools = ( { name = \"p\"; " ONE "\n" x "\n} );\n" SERVICES
 #define BACKEND(x)                                                             \
 	"pools = ( { name = \"p\"; backends = ( {\n" x "\n} ); } "             \
-						       ");\n" SERVICES
+	");\n" SERVICES
 #define IN_SERVICE(x)                                                          \
 	POOLS "services = ( { name = \"s\";\n" x                               \
 	      "\n" KEYS("\"192.0.2.1\"", "80") "} );\n"
@@ -34,6 +35,20 @@
 /* Its addresses and ports stand on lines 3 and 5. */
 #define WITH(addresses, ports)                                                 \
 	POOLS "services = ( " SERVICE("s", addresses, ports) " );\n"
+
+/* A check alone on line 2. */
+#define CHECK(x)                                                               \
+	"pools = ( { name = \"p\"; " ONE "check = {\n" x "\n}; } "             \
+							 ");\n" SERVICES
+#define FOUR                                                                   \
+	"{ type = \"icmp\"; }, { type = \"icmp\"; }, { type = \"icmp\"; }, "   \
+	"{ type = \"icmp\"; }, "
+
+/* Discovery on lines 8 and 9. */
+#define DISCOVER(broadcast, more)                                              \
+	TOP("failover = { discover = { broadcast = " broadcast "; port = 80;"  \
+	    " pool = \"p\";\n" more " }; };\n"                                 \
+	    "backend_networks = [ \"10.0.0.0/8\", \"fd00::/8\" ];")
 
 #define NAME64                                                                 \
 	"a234567890123456789012345678901234567890123456789012345678901234"
@@ -202,7 +217,9 @@ static const struct {
 	{ BACKEND("address = \"10.0.0.1\"; }, {\naddress = \"10.0.0.1\";"), 3,
 	    "pools \"p\": backend 10.0.0.1 port 0 is there twice, before in "
 	    "x.conf:2" },
-	{ BACKEND("address = \"192.0.2.1\";"), 5, "which makes a loop" },
+	{ BACKEND("address = \"192.0.2.1\";"), 5,
+	    "192.0.2.1 is also a backend of its pool \"p\", which makes a "
+	    "loop" },
 	{ TOP("backend_networks = [ \"10.0.0.0/31\" ];"), 1,
 	    "backend fd00::1 is in none of backend_networks" },
 	{ BACKEND("address = \"10.0.0.1\";\n source = { mask = \"0.0.0.3\";\n"
@@ -214,6 +231,176 @@ static const struct {
 	{ BACKEND("address = \"10.0.0.1\";\n source = { mask = \"0.0.0.3\";\n"
 		  "value = \"::3\"; };"),
 	    4, "value ::3 is not of the family" },
+	/* checks */
+	{ CHECK("type = \"ping\";"), 2,
+	    "type \"ping\" is unknown, expected \"icmp\", \"tcp\", \"udp\", "
+	    "\"dns\", \"http\", \"https\", \"exec\" or \"agent\"" },
+	{ CHECK(""), 1, "check: key \"type\" is missing" },
+	{ POOL("check = \"tcp\";"), 2,
+	    "check is a string, expected a group, { ... }, or a list of "
+	    "groups" },
+	{ POOL("check = ( { type = \"icmp\"; },\n7 );"), 3,
+	    "check has an element that is no group, expected { ... }" },
+	{ POOL("check = (\n" FOUR FOUR FOUR FOUR "{ type = \"icmp\"; } );"), 2,
+	    "check has 17 elements, expected 0-16" },
+	{ BACKEND("address = \"10.0.0.1\"; check = ( { type = \"icmp\"; },\n"
+		  "{ type = \"tcp\"; path = \"/\"; } );"),
+	    3,
+	    "check: \"path\" means nothing to type \"tcp\", expected http or "
+	    "https" },
+	{ CHECK("type = \"icmp\";\nport = 80;"), 3,
+	    "check: \"port\" means nothing to type \"icmp\", expected tcp, "
+	    "udp, dns, http, https, exec or agent" },
+	{ CHECK("type = \"dns\"; name = \"x.example\";\nsend = \"x\";"), 3,
+	    "\"send\" means nothing to type \"dns\", expected tcp, udp or "
+	    "agent" },
+	{ CHECK("type = \"agent\";\nexpect = \"x\";"), 3,
+	    "\"expect\" means nothing to type \"agent\", expected tcp, udp, "
+	    "http or https" },
+	{ CHECK("type = \"icmp\";\nexpect_regex = \"x\";"), 3,
+	    "\"expect_regex\" means nothing to type \"icmp\"" },
+	{ CHECK("type = \"tcp\";\nmethod = \"HEAD\";"), 3,
+	    "\"method\" means nothing to type \"tcp\", expected http or "
+	    "https" },
+	{ CHECK("type = \"dns\"; name = \"x\";\nhost = \"x\";"), 3,
+	    "\"host\" means nothing to type \"dns\", expected http or https" },
+	{ CHECK("type = \"udp\";\nstatus = 200;"), 3,
+	    "\"status\" means nothing to type \"udp\"" },
+	{ CHECK("type = \"http\";\nverify = false;"), 3,
+	    "\"verify\" means nothing to type \"http\", expected https" },
+	{ CHECK("type = \"http\";\nca_file = \"/ca\";"), 3,
+	    "\"ca_file\" means nothing to type \"http\", expected https" },
+	{ CHECK("type = \"tcp\";\nname = \"x\";"), 3,
+	    "\"name\" means nothing to type \"tcp\", expected dns" },
+	{ CHECK("type = \"tcp\";\nrecord = \"A\";"), 3, "expected dns" },
+	{ CHECK("type = \"tcp\";\nrcode = \"NOERROR\";"), 3, "expected dns" },
+	{ CHECK("type = \"tcp\";\nanswer = \"x\";"), 3, "expected dns" },
+	{ CHECK("type = \"tcp\";\nprogram = \"/x\";"), 3, "expected exec" },
+	{ CHECK("type = \"tcp\";\nuser = \"x\";"), 3, "expected exec" },
+	{ CHECK("type = \"dns\";"), 1,
+	    "check: key \"name\" is missing, expected with type \"dns\"" },
+	{ CHECK("type = \"exec\"; user = \"x\";"), 1,
+	    "key \"program\" is missing, expected with type \"exec\"" },
+	{ CHECK("type = \"exec\"; program = \"/x\";"), 1,
+	    "key \"user\" is missing, expected with type \"exec\"" },
+	{ CHECK("type = \"exec\"; program = \"/x\";\nuser = \"root\";"), 3,
+	    "user \"root\" could do anything, expected another" },
+	{ CHECK("type = \"exec\"; user = \"x\";\nprogram = \"x\";"), 3,
+	    "program \"x\" is not valid, expected an absolute path of at most "
+	    "255 bytes" },
+	{ CHECK("type = \"dns\";\nname = \"a..b\";"), 3,
+	    "check: name \"a..b\" is no domain name" },
+	{ CHECK("type = \"dns\"; name = \"a\";\nrecord = \"AXFR\";"), 3,
+	    "record \"AXFR\" is unknown, expected \"A\", \"AAAA\"" },
+	{ CHECK("type = \"dns\"; name = \"a\";\nrcode = \"OK\";"), 3,
+	    "rcode \"OK\" is unknown, expected \"NOERROR\", \"FORMERR\"" },
+	{ CHECK("type = \"icmp\"; window = 5;"), 2,
+	    "check: window 5 has no need, expected both or neither" },
+	{ CHECK("type = \"icmp\"; need = 3;"), 2,
+	    "check: need 3 has no window, expected both or neither" },
+	{ CHECK("type = \"icmp\"; window = 3;\nneed = 5;"), 3,
+	    "check: need 5 is more than window 3" },
+	{ CHECK("type = \"icmp\"; window = 65;"), 2,
+	    "window 65 is out of range, expected 0-64" },
+	{ CHECK("type = \"icmp\"; rise = 0;"), 2, "expected 1-255" },
+	{ CHECK("type = \"tcp\";\nexpect_regex = \"a(b\";"), 3,
+	    "check: expect_regex \"a(b\" is not valid: " },
+	{ CHECK("type = \"tcp\";\nsend = \"\\\\q\";"), 3,
+	    "send has a backslash that means nothing, expected \\\\xHH for a "
+	    "byte or \\\\\\\\ for itself" },
+	{ CHECK("type = \"tcp\"; expect = \"\\\\x4\";"), 2,
+	    "expect has a backslash that means nothing" },
+	{ CHECK("type = \"tcp\"; expect = \"x\\\\\";"), 2,
+	    "expect has a backslash that means nothing" },
+	{ CHECK("type = \"tcp\"; send = \"" NAME64 NAME64 NAME64 NAME64 "\";"),
+	    2, "send is too long, expected text for at most 255 bytes" },
+	{ CHECK("type = \"tcp\"; expect_regex = \"a\\tb\";"), 2,
+	    "expect_regex has a control character" },
+	{ CHECK("type = \"http\"; method = \"GET /\";"), 2,
+	    "method \"GET /\" is not valid, expected a word of letters of at "
+	    "most 63 bytes" },
+	{ CHECK("type = \"http\"; path = \"x\";"), 2,
+	    "path \"x\" is not valid, expected text from a / on, without "
+	    "spaces, of at most 255 bytes" },
+	{ CHECK("type = \"http\"; path = \"/a b\";"), 2, "is not valid" },
+	{ CHECK("type = \"http\"; host = \"a/b\";"), 2,
+	    "host \"a/b\" is not valid, expected a host name of at most 255 "
+	    "bytes" },
+	{ CHECK("type = \"http\"; status = 99;"), 2,
+	    "status 99 is out of range, expected 100-599" },
+	{ CHECK("type = \"http\"; status = \"200-\";"), 2,
+	    "status \"200-\" is no list of status codes, expected at most 16 "
+	    "numbers or ascending ranges in 100-599" },
+	{ CHECK("type = \"http\"; status = \"299-200\";"), 2, "is no list" },
+	{ CHECK("type = \"http\"; status = \"200,\";"), 2, "is no list" },
+	{ CHECK("type = \"http\"; status = \"200-600\";"), 2, "is no list" },
+	{ CHECK("type = \"http\"; status = \"200,201,202,203,204,205,206,207,"
+		"208,209,210,211,212,213,214,215,216\";"),
+	    2, "is no list" },
+	{ CHECK("type = \"http\"; via = \"dr\";"), 2,
+	    "via \"dr\" is unknown, expected \"backend\" or \"vip\"" },
+	{ CHECK("type = \"icmp\"; start = \"on\";"), 2,
+	    "expected \"down\" or \"up\"" },
+	{ "pools = ( { name = \"q\"; " ONE "\ncheck = { type = \"tcp\"; }; },\n"
+	  "{ name = \"p\"; " ONE "} );\n" SERVICES,
+	    2,
+	    "check: key \"port\" is missing, expected because a backend of "
+	    "pool \"q\" has none" },
+	{ "pools = ( { name = \"p\"; " ONE
+	  "\ncheck = { type = \"tcp\"; }; } );\n"
+	  "services = ( " SERVICE("s", "\"192.0.2.1\"", "\"any\"") " );\n",
+	    2, "check: key \"port\" is missing" },
+	/* pools */
+	{ POOL("check_policy = \"most\";"), 2,
+	    "check_policy \"most\" is unknown, expected \"all\" or \"any\"" },
+	{ POOL("panic = \"some\";"), 2, "expected \"none\" or \"all\"" },
+	{ POOL("quorum = 16385;"), 2, "expected 0-16384" },
+	{ POOL("quorum = 2;\nquorum_hysteresis = 2;"), 3,
+	    "pools \"p\": quorum_hysteresis 2 is too much for a quorum of 2, "
+	    "expected less" },
+	{ POOL("slow_start = 5;"), 2, "slow_start is an integer" },
+	{ POOL("backup = \"q\";"), 2,
+	    "pools \"p\": backup \"q\" is not defined" },
+	{ POOL("backup = \"p\";"), 2,
+	    "pools \"p\": backup \"p\" is the pool itself, expected another" },
+	{ POOL("backup = \"q\"; }, { name = \"q\"; backup = \"r\"; " ONE
+	       "}, { name = \"r\"; " ONE),
+	    2,
+	    "pools \"p\": backup \"q\" has a backup too, expected one "
+	    "without" },
+	{ POOL("backup = \"q\"; }, { name = \"q\";\n"
+	       "backends = ( { address = \"192.0.2.1\"; } );"),
+	    6,
+	    "services \"s\": 192.0.2.1 is also a backend of its backup pool "
+	    "\"q\", which makes a loop" },
+	{ BACKEND("address = \"10.0.0.1\"; }, {\naddress = \"fe80::1\";"), 3,
+	    "backend fe80::1 is link-local, expected interfaces.private to "
+	    "say where" },
+	/* failover */
+	{ TOP("failover = { watchdog = \"999ms\"; };"), 8,
+	    "watchdog \"999ms\" is out of range, expected at least 1000ms" },
+	{ TOP("failover = { enabled = 1; };"), 8, "enabled is an integer" },
+	{ TOP("failover = {\ndiscover = { port = 80; pool = \"p\"; }; };"), 9,
+	    "discover: key \"broadcast\" is missing" },
+	{ TOP("failover = { discover = {\n broadcast = \"10.0.0.255\";\n"
+	      " port = 80; pool = \"p\"; }; };"),
+	    9,
+	    "discover: backend_networks is missing, expected to say who can "
+	    "be found" },
+	{ DISCOVER("\"10.0.0.255\"", "max = 0;"), 9, "expected 1-1024" },
+	{ DISCOVER("\"10.0.0.255\"", "max = 1025;"), 9, "expected 1-1024" },
+	{ DISCOVER("[ ]", ""), 8, "broadcast has 0 elements, expected 1-8" },
+	{ DISCOVER("\"fd00::1\"", ""), 8,
+	    "discover: broadcast fd00::1 is neither an IPv4 broadcast nor an "
+	    "IPv6 multicast address" },
+	{ DISCOVER("\"224.0.0.1\"", ""), 8, "is neither" },
+	{ DISCOVER("\"127.255.255.255\"", ""), 8, "is neither" },
+	{ DISCOVER("\"0.0.0.0\"", ""), 8, "is neither" },
+	{ DISCOVER("\"ff02::1\"", ""), 8,
+	    "discover: broadcast ff02::1 is link-local, expected "
+	    "interfaces.private to say where" },
+	{ DISCOVER("[ \"10.0.0.255\",\n\"10.0.0.255\" ]", ""), 9,
+	    "repeats one of x.conf:8" },
 };
 
 START_TEST(mistake_is_one_line_with_its_place)

@@ -83,11 +83,7 @@ START_TEST(whole_format_loads_with_its_warnings)
 	ck_assert_str_eq(said,
 	    "x:2: warning: control is not supported yet: no socket is "
 	    "opened\n"
-	    "x:3: warning: metrics is not supported yet: nothing listens\n"
-	    "x:14: warning: check is not supported yet: backends count as "
-	    "usable\n"
-	    "x:28: warning: failover is not supported yet: no backend is "
-	    "probed or discovered\n");
+	    "x:3: warning: metrics is not supported yet: nothing listens\n");
 	free(said);
 }
 END_TEST
@@ -130,15 +126,29 @@ entry_of(const char *page, const char *line, char *out, size_t size)
 	out[len] = '\0';
 }
 
+#define SECTIONS_MAX 64
+
+struct seen {
+	const struct conf_section *sections[SECTIONS_MAX];
+	size_t count;
+};
+
 /* Compares each key; returns how many there are, those below included. */
 static size_t
-check_section(const char *page, const struct conf_section *section)
+check_section(const char *page, const struct conf_section *section,
+    struct seen *seen)
 {
 	char head[64], line[64], want[1024], got[1024];
 	char expected[CONF_EXPECTED_LEN];
 	const char *part;
 	size_t count = section->nkeys;
 
+	/* Some sections hang below several others. */
+	for (size_t i = 0; i < seen->count; i++)
+		if (seen->sections[i] == section)
+			return 0;
+	ck_assert_uint_lt(seen->count, SECTIONS_MAX);
+	seen->sections[seen->count++] = section;
 	snprintf(head, sizeof(head), "\n.Ss %s\n", section->name);
 	part = strstr(page, head);
 	ck_assert_msg(part != NULL, "no section %s", section->name);
@@ -158,7 +168,7 @@ check_section(const char *page, const struct conf_section *section)
 		    "%s.%s: wanted\n%s\ngot\n%s", section->name, key->name,
 		    want, got);
 		if (key->section != NULL)
-			count += check_section(page, key->section);
+			count += check_section(page, key->section, seen);
 	}
 	return count;
 }
@@ -167,6 +177,7 @@ START_TEST(man_page_has_each_key_and_no_other)
 {
 	char *page = read_source("man/loaded.conf.5");
 	char *keys = strstr(page, "\n.Sh KEYS\n"), *end;
+	struct seen seen = { .count = 0 };
 	size_t count = 0;
 
 	ck_assert_ptr_nonnull(keys);
@@ -175,7 +186,7 @@ START_TEST(man_page_has_each_key_and_no_other)
 	*end = '\0';
 	for (char *p = keys; (p = strstr(p, "\n.It Cm ")) != NULL; p++)
 		count++;
-	ck_assert_uint_eq(check_section(keys, conf_schema()), count);
+	ck_assert_uint_eq(check_section(keys, conf_schema(), &seen), count);
 	free(page);
 }
 END_TEST

@@ -60,8 +60,12 @@ sample_init(struct sample *s)
 		.ports = { { 443, 443 }, { 8000, 8099 }, { 80, 80 } },
 		.dns_ports = { { 53, 53 } },
 		.networks = { net("10.0.0.0/16"), net("fd00::/64") },
-		.pools = { { .name = "web", .nbackends = 3 },
-		    { .name = "dns", .nbackends = 1 } },
+		.pools = { { .name = "web",
+			       .nbackends = 3,
+			       .backup = TABLE_NO_POOL },
+		    { .name = "dns",
+			.nbackends = 1,
+			.backup = TABLE_NO_POOL } },
 		.services = { { .name = "web",
 				  .pool = 0,
 				  .proto = IPPROTO_TCP,
@@ -308,6 +312,50 @@ START_TEST(a_family_without_a_vip_adds_nothing)
 	free(text);
 	text = print(rules_print_iptables, &s.conf);
 	refuse_text(text, "-6 ");
+	free(text);
+}
+END_TEST
+
+START_TEST(a_backup_pool_is_matched_for_those_who_may_use_it)
+{
+	struct sample s;
+	char *text;
+
+	sample_init(&s);
+	s.conf.nbackend_networks = 0;
+	s.conf.nservices = 1;
+	s.pools[0].backup = 1;
+	s.dns_backends[0].port = 9053;
+	text = print(rules_print_nft, &s.conf);
+	ck_assert_uint_eq(count(text,
+			      "{ 10.0.0.1, 10.0.0.2, 10.0.1.53 } tcp sport"
+			      " { 80, 443, 8000-8099, 9053 }"),
+	    2);
+	refuse_text(text, "udp sport");
+	free(text);
+}
+END_TEST
+
+START_TEST(places_for_discovered_backends_are_matched_by_the_networks)
+{
+	struct sample s;
+	char *text;
+
+	sample_init(&s);
+	s.pools[0].backends = &(struct conf_backend){ .discovered = true,
+		.absent = true };
+	s.pools[0].nbackends = 1;
+	text = print(rules_print_nft, &s.conf);
+	ck_assert_uint_eq(count(text,
+			      "ip saddr { 10.0.0.0/16 } tcp sport"
+			      " { 80, 443, 8000-8099 }"),
+	    2);
+	ck_assert_uint_eq(count(text,
+			      "ip6 saddr { fd00::/64 } tcp sport"
+			      " { 80, 443, 8000-8099 }"),
+	    2);
+	refuse_text(text, "::,");
+	refuse_text(text, ":: ");
 	free(text);
 }
 END_TEST
@@ -667,6 +715,9 @@ rules_suite(void)
 	    replies_only_have_ports_that_backends_of_the_family_can_have);
 	tcase_add_test(tc, a_pool_nobody_uses_adds_nothing);
 	tcase_add_test(tc, a_family_without_a_vip_adds_nothing);
+	tcase_add_test(tc, a_backup_pool_is_matched_for_those_who_may_use_it);
+	tcase_add_test(tc,
+	    places_for_discovered_backends_are_matched_by_the_networks);
 	tc = add_case(suite, "order");
 	tcase_add_test(tc, any_ports_keep_their_meaning_and_fit_into_multiport);
 	tcase_add_test(tc, any_ports_end_up_sorted_with_gaps);

@@ -143,11 +143,12 @@ START_TEST(only_usable_members_are_picked_whatever_happens)
 		b->active = (uint32_t)(next_random(&seed) % 5 + 1);
 		hinder(b, next_random(&seed) % 9);
 		for (uint32_t i = 0; i < p.g.count; i++)
-			usable += backend_usable(state_of(&p, i), NOW);
+			usable += backend_usable(state_of(&p, i), false, NOW);
 		member = pick_for(&p, ops, round);
 		ck_assert_int_eq(member != SCHED_NONE, usable > 0);
 		if (member != SCHED_NONE)
-			ck_assert(backend_usable(state_of(&p, member), NOW));
+			ck_assert(backend_usable(state_of(&p, member), false,
+			    NOW));
 	}
 	pool_free(&p);
 }

@@ -201,11 +201,11 @@ check_least(struct pool *p, const char *name)
 
 	if (member == SCHED_NONE) {
 		for (uint32_t i = 0; i < p->g.count; i++)
-			ck_assert(!backend_usable(state_of(p, i), NOW));
+			ck_assert(!backend_usable(state_of(p, i), false, NOW));
 		return;
 	}
 	for (uint32_t i = 0; i < p->g.count; i++) {
-		if (backend_usable(state_of(p, i), NOW))
+		if (backend_usable(state_of(p, i), false, NOW))
 			ck_assert_double_le(load_of(p, name, member),
 			    load_of(p, name, i));
 	}

@@ -29,8 +29,9 @@ build(struct conf **conf, const char *text)
 	struct table *t;
 
 	ck_assert_int_eq(conf_load_text(conf, "test", text, stderr), 0);
-	ck_assert_int_eq(table_build(&t, *conf, key), 0);
+	ck_assert_int_eq(table_build(&t, *conf, key, 7), 0);
 	ck_assert_uint_eq(t->magic, TABLE_MAGIC);
+	ck_assert_uint_eq(t->generation, 7);
 	return t;
 }
 
@@ -160,9 +161,9 @@ START_TEST(groups_have_the_members_of_their_family)
 	struct table *t = build(&conf, both);
 	const struct table_service *a = table_service(t, 0);
 	struct sched_group v4 = table_sched_group(t, scratch, NULL, a,
-	    TABLE_V4);
+	    &a->group[TABLE_V4]);
 	struct sched_group v6 = table_sched_group(t, scratch, NULL, a,
-	    TABLE_V6);
+	    &a->group[TABLE_V6]);
 
 	ck_assert_uint_eq(v4.count, 2);
 	ck_assert_uint_eq(v4.members[0].weight, 3);
@@ -174,7 +175,8 @@ START_TEST(groups_have_the_members_of_their_family)
 	ck_assert(v4.hash_port && v4.maglev_size > 0 && v6.maglev_size > 0);
 	ck_assert_ptr_ne(v4.state, v6.state);
 	/* One address in two pools is one address, but two backends. */
-	v4 = table_sched_group(t, scratch, NULL, table_service(t, 1), TABLE_V4);
+	v4 = table_sched_group(t, scratch, NULL, table_service(t, 1),
+	    &table_service(t, 1)->group[TABLE_V4]);
 	ck_assert_uint_eq(v4.count, 1);
 	ck_assert_uint_eq(v4.members[0].slot, 3);
 	ck_assert_uint_eq(v4.maglev_size, 0);
