@@ -1,53 +1,29 @@
 /*
- * supervisor.c - opens everything, spawns the balancer, tells the world how
- * it went.  Root, later with a few capabilities.  It owns queue sockets and
- * the shared segment, so that a child's death loses neither; it never looks
- * at a packet.
+ * supervisor.c - opens everything, starts the children, tells the world how it
+ * went, and waits for signals.  Root, later with a few capabilities.  It owns
+ * queue sockets and the shared segment, so that a child's death loses neither;
+ * it never looks at a packet.
  */
 #include "loaded/supervisor.h"
 
 #include <errno.h>
-#include <poll.h>
+#include <net/if.h>
+#include <netinet/in.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
-#include <sys/prctl.h>
-#include <sys/random.h>
-#include <sys/signalfd.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
-#include <sys/wait.h>
 #include <systemd/sd-daemon.h>
 #include <unistd.h>
 
-#include "loaded/balancer.h"
 #include "loaded/daemon.h"
 #include "loaded/log.h"
 #include "loaded/nfq.h"
 #include "loaded/pidfile.h"
-#include "loaded/report.h"
-#include "loaded/table_build.h"
+#include "loaded/supervisor_impl.h"
 
-/* A balancer that takes longer to stop is killed. */
-#define STOP_MS 5000
-#define QUEUE_CHECK_MS 10000
-
-struct supervisor {
-	const struct conf *conf; /* borrowed */
-	struct sandbox sandbox;
-	struct segment segment;
-	const struct table *table; /* mapping, read-only */
-	int table_fd;
-	void *scratch; /* shared mapping */
-	int queues[CONF_WORKERS];
-	uint32_t nqueues;
-	uint64_t seed;
-	int signals;    /* signalfd */
-	int ready_fd;   /* of daemon_start; -1 in foreground */
-	int pidfile;    /* -1: none */
-	int channel;    /* to the balancer */
-	pid_t balancer; /* 0: none */
-};
+#define OVERFLOWS_S 10.
 
 static bool
 open_queues(struct supervisor *s)
@@ -77,108 +53,86 @@ open_queues(struct supervisor *s)
 	return true;
 }
 
-/* Secrets of the tables, and the seed of random choices. */
+/* Echo requests of all backends go through one socket for each family. */
 static bool
-build_state(struct supervisor *s)
+open_icmp(struct supervisor *s)
 {
-	uint8_t keys[2][SIPHASH_KEY_LEN];
-	struct table *table;
-	int error;
+	const int type = SOCK_RAW | SOCK_NONBLOCK | SOCK_CLOEXEC;
 
-	if (getrandom(keys, sizeof(keys), 0) != sizeof(keys) ||
-	    getrandom(&s->seed, sizeof(s->seed), 0) != sizeof(s->seed)) {
-		log_errno(errno, "cannot get random numbers");
-		return false;
-	}
-	error = segment_create(&s->segment, s->conf->ncores, s->conf->flows_max,
-	    keys[0]);
-	if (error != 0) {
-		log_errno(-error, "cannot get %zu MiB for %u flows",
-		    flow_size(s->conf->flows_max) >> 20, s->conf->flows_max);
-		return false;
-	}
-	table_init_backends(s->conf, segment_backends(&s->segment));
-	error = table_build(&table, s->conf, keys[1]);
-	if (error != 0) {
-		log_errno(-error, "cannot build the table");
-		return false;
-	}
-	s->scratch = mmap(NULL, table->scratch_size + 1, PROT_READ | PROT_WRITE,
-	    MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-	s->table = segment_seal(table, table->size, "loaded-table",
-	    &s->table_fd);
-	free(table);
-	if (s->table == NULL || s->scratch == MAP_FAILED) {
-		log_errno(errno, "cannot map the table");
-		return false;
-	}
-	return true;
+	s->icmp4 = socket(AF_INET, type, IPPROTO_ICMP);
+	s->icmp6 = socket(AF_INET6, type, IPPROTO_ICMPV6);
+	if (s->icmp4 < 0)
+		log_errno(errno, "cannot open a raw socket");
+	/* A kernel may be without IPv6. */
+	if (s->icmp6 < 0 && errno != EAFNOSUPPORT)
+		log_errno(errno, "cannot open a raw socket for IPv6");
+	return s->icmp4 >= 0;
 }
 
-static bool
-open_signals(struct supervisor *s)
-{
-	sigset_t set;
-
-	sigemptyset(&set);
-	sigaddset(&set, SIGTERM);
-	sigaddset(&set, SIGINT);
-	sigaddset(&set, SIGHUP);
-	sigaddset(&set, SIGUSR1);
-	sigaddset(&set, SIGCHLD);
-	if (sigprocmask(SIG_BLOCK, &set, NULL) == 0)
-		s->signals = signalfd(-1, &set, SFD_CLOEXEC);
-	if (s->signals < 0)
-		log_errno(errno, "cannot wait for signals");
-	return s->signals >= 0;
-}
-
-/* In the child; never returns. */
+/* A probe of each backend at a time needs a descriptor. */
 static void
-be_balancer(const struct supervisor *s, int channel)
+raise_limits(void)
 {
-	const struct balancer b = {
-		.conf = s->conf,
-		.sandbox = &s->sandbox,
-		.segment = &s->segment,
-		.table = s->table,
-		.scratch = s->scratch,
-		.queues = s->queues,
-		.channel = channel,
-		.seed = s->seed,
-	};
+	struct rlimit limit;
 
-	close(s->signals);
-	close(s->channel);
-	if (s->ready_fd >= 0)
-		close(s->ready_fd);
-	if (s->pidfile >= 0)
-		close(s->pidfile);
-	exit(balancer_run(&b));
+	if (getrlimit(RLIMIT_NOFILE, &limit) < 0)
+		return;
+	limit.rlim_cur = limit.rlim_max;
+	if (setrlimit(RLIMIT_NOFILE, &limit) < 0)
+		log_errno(errno, "cannot have %llu open files",
+		    (unsigned long long)limit.rlim_max);
 }
 
-static bool
-spawn_balancer(struct supervisor *s)
+static void
+on_signal(struct ev_loop *loop, ev_signal *w, int events)
 {
-	int fds[2];
-	char byte = 0;
+	struct supervisor *s = w->data;
 
-	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, fds) < 0) {
-		log_errno(errno, "cannot make a channel");
+	(void)events;
+	switch (w->signum) {
+	case SIGHUP:
+		log_warn("reload is not supported yet, SIGHUP ignored");
+		break;
+	case SIGUSR1:
+		report_counters(&s->report);
+		break;
+	default:
+		log_notice("stopping: %s", strsignal(w->signum));
+		s->status = EXIT_SUCCESS;
+		ev_break(loop, EVBREAK_ALL);
+	}
+}
+
+static void
+on_overflows(struct ev_loop *loop, ev_timer *w, int events)
+{
+	struct supervisor *s = w->data;
+
+	(void)loop;
+	(void)events;
+	report_overflows(&s->report);
+}
+
+/* From here on a signal waits for the loop. */
+static bool
+open_loop(struct supervisor *s)
+{
+	static const int numbers[] = { SIGTERM, SIGINT, SIGHUP, SIGUSR1 };
+
+	s->loop = ev_default_loop(EVFLAG_AUTO);
+	if (s->loop == NULL) {
+		log_err("cannot wait for events");
 		return false;
 	}
-	s->channel = fds[0];
-	s->balancer = fork();
-	if (s->balancer < 0) {
-		log_errno(errno, "cannot fork");
-		close(fds[1]);
-		return false;
+	for (size_t i = 0; i < sizeof(numbers) / sizeof(*numbers); i++) {
+		ev_signal_init(&s->signals[i], on_signal, numbers[i]);
+		s->signals[i].data = s;
+		ev_signal_start(s->loop, &s->signals[i]);
 	}
-	if (s->balancer == 0)
-		be_balancer(s, fds[1]);
-	close(fds[1]);
-	/* The balancer has said why, if it ends instead. */
-	return read(s->channel, &byte, 1) == 1 && byte == BALANCER_READY;
+	ev_timer_init(&s->overflows, on_overflows, OVERFLOWS_S, OVERFLOWS_S);
+	s->overflows.data = s;
+	ev_timer_start(s->loop, &s->overflows);
+	return true;
 }
 
 static bool
@@ -209,11 +163,15 @@ start(struct supervisor *s, bool foreground)
 		return false;
 	}
 	s->sandbox.net_admin = true;
+	s->scope = if_nametoindex(s->conf->private_if);
+	raise_limits();
 	if (!foreground && !open_pidfile(s))
 		return false;
-	if (!open_signals(s) || !open_queues(s) || !build_state(s) ||
-	    !spawn_balancer(s))
+	if (!open_loop(s) || !open_queues(s) || !open_icmp(s) ||
+	    !supervisor_build_state(s) || !supervisor_spawn(s) ||
+	    !supervisor_serve_requests(s))
 		return false;
+	supervisor_watch(s);
 	if (sandbox_limit_supervisor(error) != 0) {
 		log_err("%s", error);
 		return false;
@@ -238,102 +196,43 @@ announce(struct supervisor *s)
 	return true;
 }
 
-/* What became of the balancer: true when it ended as told. */
-static bool
-reap_balancer(struct supervisor *s)
-{
-	int status;
-
-	if (waitpid(s->balancer, &status, 0) != s->balancer)
-		return false;
-	s->balancer = 0;
-	if (WIFSIGNALED(status))
-		log_err("balancer died of signal %d (%s)", WTERMSIG(status),
-		    strsignal(WTERMSIG(status)));
-	return WIFEXITED(status) && WEXITSTATUS(status) == EXIT_SUCCESS;
-}
-
-static bool
-stop_balancer(struct supervisor *s)
-{
-	struct pollfd fd = { .fd = s->channel, .events = POLLIN };
-
-	if (s->balancer <= 0)
-		return false;
-	sd_notify(0, "STOPPING=1");
-	kill(s->balancer, SIGTERM);
-	if (poll(&fd, 1, STOP_MS) == 0) {
-		log_err("balancer does not stop, killing it");
-		kill(s->balancer, SIGKILL);
-	}
-	return reap_balancer(s);
-}
-
-/* Until a signal asks for the end: the exit status. */
-static int
-serve(struct supervisor *s)
-{
-	struct pollfd fd = { .fd = s->signals, .events = POLLIN };
-	struct report report = { .conf = s->conf, .segment = &s->segment };
-	struct signalfd_siginfo info;
-
-	for (;;) {
-		if (poll(&fd, 1, QUEUE_CHECK_MS) == 0) {
-			report_overflows(&report);
-			continue;
-		}
-		if (read(s->signals, &info, sizeof(info)) != sizeof(info))
-			continue;
-		switch (info.ssi_signo) {
-		case SIGHUP:
-			log_warn("reload is not supported yet, SIGHUP "
-				 "ignored");
-			break;
-		case SIGUSR1:
-			report_counters(&report);
-			break;
-		case SIGCHLD:
-			if (info.ssi_code == CLD_STOPPED ||
-			    info.ssi_code == CLD_CONTINUED)
-				break;
-			log_err("balancer ended by itself");
-			reap_balancer(s);
-			return EXIT_FAILURE;
-		default:
-			log_notice("stopping: %s",
-			    strsignal((int)info.ssi_signo));
-			return stop_balancer(s) ? EXIT_SUCCESS : EXIT_FAILURE;
-		}
-	}
-}
-
 static void
 finish(struct supervisor *s)
 {
-	if (s->balancer > 0)
-		stop_balancer(s);
+	sd_notify(0, "STOPPING=1");
+	if (!supervisor_stop_children(s))
+		s->status = EXIT_FAILURE;
+	if (s->exec != NULL)
+		exec_runner_free(s->exec);
 	while (s->nqueues > 0)
 		close(s->queues[--s->nqueues]);
 	if (s->pidfile >= 0)
 		pidfile_remove(s->conf->pidfile, s->pidfile);
 	if (s->segment.head != NULL)
 		segment_close(&s->segment);
+	free(s->left_ns);
 }
 
 int
-supervisor_run(const struct conf *conf, bool foreground)
+supervisor_run(struct conf *conf, bool foreground)
 {
 	struct supervisor s = {
 		.conf = conf,
 		.segment = { .fd = -1 },
 		.table_fd = -1,
-		.signals = -1,
+		.icmp4 = -1,
+		.icmp6 = -1,
 		.ready_fd = -1,
 		.pidfile = -1,
-		.channel = -1,
+		.requests = { -1, -1 },
+		.checks = { -1, -1 },
+		.balancer = { .control = -1 },
+		.checker = { .control = -1 },
+		.status = EXIT_FAILURE,
 	};
-	int status = EXIT_FAILURE, error;
+	int error;
 
+	s.report = (struct report){ .conf = conf, .segment = &s.segment };
 	if (!foreground) {
 		error = daemon_start(&s.ready_fd);
 		if (error != 0) {
@@ -342,9 +241,9 @@ supervisor_run(const struct conf *conf, bool foreground)
 		}
 	}
 	if (start(&s, foreground) && announce(&s))
-		status = serve(&s);
+		ev_run(s.loop, 0);
 	finish(&s);
-	if (status == EXIT_SUCCESS)
+	if (s.status == EXIT_SUCCESS)
 		log_notice("stopped");
-	return status;
+	return s.status;
 }

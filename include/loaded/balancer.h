@@ -1,5 +1,6 @@
 /*
- * balancer.h - the unprivileged process that holds the workers.
+ * balancer.h - the unprivileged process that holds the workers and the
+ * failover thread.
  */
 #ifndef LOADED_BALANCER_H
 #define LOADED_BALANCER_H
@@ -17,16 +18,17 @@ struct balancer {
 	const struct sandbox *sandbox;
 	const struct segment *segment;
 	const struct table *table;
-	void *scratch;     /* shared, of the table's schedulers */
-	const int *queues; /* one socket a core */
-	int channel;       /* to the supervisor */
-	uint64_t seed;     /* of random choices */
+	const int *queues;   /* one socket a core */
+	int icmp4, icmp6;    /* raw sockets; -1: none */
+	int control;         /* channel to the supervisor */
+	int requests;        /* failover's own channel to it */
+	int checks;          /* failover's channel to the checker */
+	struct pulse *pulse; /* of failover */
+	uint32_t scope;      /* interface of link-local addresses, or 0 */
+	uint64_t seed;       /* of random choices */
 };
 
-/* One byte on the channel, from the balancer: it is at work. */
-#define BALANCER_READY 'R'
-
-/* Runs until told to stop (SIGTERM, or the channel's end): an exit status. */
+/* Runs until told to stop (SIGTERM, or control's end): an exit status. */
 int balancer_run(const struct balancer *b);
 
 #endif

@@ -10,8 +10,9 @@
 
 /*
  * Opens what needs root, runs the balancer and waits for the end.  The conf
- * is checked, with its cores filled in.  Returns the exit status.
+ * is checked, with its cores filled in; its places for discovered backends
+ * are filled while this runs.  Returns the exit status.
  */
-int supervisor_run(const struct conf *conf, bool foreground);
+int supervisor_run(struct conf *conf, bool foreground);
 
 #endif

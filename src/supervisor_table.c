@@ -1,0 +1,240 @@
+/*
+ * supervisor_table.c - what the supervisor builds for its children: the shared
+ * segment, the table, and again the table when backends were discovered or
+ * have gone.  A place for a discovered backend is a slot kept free in the
+ * config; whoever gets it must not inherit the flows of another.
+ */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/random.h>
+#include <unistd.h>
+
+#include "loaded/clock.h"
+#include "loaded/log.h"
+#include "loaded/supervisor_impl.h"
+#include "loaded/table_build.h"
+
+/* Found and lost backends of so long a time make one new table. */
+#define REBUILD_S 0.05
+/* A place is kept for its last owner while late packets may come. */
+#define KEEP_NS UINT64_C(60000000000)
+
+static bool
+build_table(struct supervisor *s, const struct table **out, int *fd)
+{
+	struct table *table;
+	const int error = table_build(&table, s->conf, s->hash_key,
+	    s->generation + 1);
+
+	if (error != 0) {
+		log_errno(-error, "cannot build the table");
+		return false;
+	}
+	*out = segment_seal(table, table->size, "loaded-table", fd);
+	free(table);
+	if (*out == NULL) {
+		log_errno(errno, "cannot map the table");
+		return false;
+	}
+	s->generation++;
+	return true;
+}
+
+/* Secrets of the tables, and the seed of random choices. */
+bool
+supervisor_build_state(struct supervisor *s)
+{
+	uint8_t flow_key[SIPHASH_KEY_LEN];
+	int error;
+
+	if (getrandom(flow_key, sizeof(flow_key), 0) != sizeof(flow_key) ||
+	    getrandom(s->hash_key, sizeof(s->hash_key), 0) !=
+		sizeof(s->hash_key) ||
+	    getrandom(&s->seed, sizeof(s->seed), 0) != sizeof(s->seed)) {
+		log_errno(errno, "cannot get random numbers");
+		return false;
+	}
+	error = segment_create(&s->segment, s->conf->ncores, s->conf->flows_max,
+	    flow_key);
+	if (error != 0) {
+		log_errno(-error, "cannot get %zu MiB for %u flows",
+		    flow_size(s->conf->flows_max) >> 20, s->conf->flows_max);
+		return false;
+	}
+	s->left_ns = calloc(BACKEND_SLOTS, sizeof(*s->left_ns));
+	if (s->left_ns == NULL) {
+		log_errno(ENOMEM, "cannot start");
+		return false;
+	}
+	table_init_backends(s->conf, segment_backends(&s->segment));
+	return build_table(s, &s->table, &s->table_fd);
+}
+
+static void
+hand_over(struct supervisor *s, const struct child *child)
+{
+	const struct message m = { .type = MESSAGE_TABLE,
+		.generation = s->generation };
+	int error;
+
+	if (child->pid == 0)
+		return;
+	error = message_send(child->control, &m, s->table_fd);
+	if (error != 0)
+		log_errno(-error, "cannot hand the table to the %s",
+		    child->name);
+}
+
+static void
+on_rebuild(struct ev_loop *loop, ev_timer *w, int events)
+{
+	struct supervisor *s = w->data;
+	const struct table *table;
+	int fd;
+
+	(void)loop;
+	(void)events;
+	if (!build_table(s, &table, &fd))
+		return;
+	segment_unmap(s->table, s->table->size);
+	close(s->table_fd);
+	s->table = table;
+	s->table_fd = fd;
+	hand_over(s, &s->balancer);
+	hand_over(s, &s->checker);
+}
+
+static void
+rebuild_soon(struct supervisor *s)
+{
+	if (ev_is_active(&s->rebuild))
+		return;
+	ev_timer_init(&s->rebuild, on_rebuild, REBUILD_S, 0.);
+	s->rebuild.data = s;
+	ev_timer_start(s->loop, &s->rebuild);
+}
+
+/* The slot of a pool's first backend. */
+static uint32_t
+first_slot(const struct conf *conf, uint32_t pool)
+{
+	uint32_t slot = 0;
+
+	for (uint32_t p = 0; p < pool; p++)
+		slot += conf->pools[p].nbackends;
+	return slot;
+}
+
+static bool
+is_vip(const struct conf *conf, const struct addr *a)
+{
+	for (uint32_t i = 0; i < conf->nservices; i++)
+		for (uint32_t k = 0; k < conf->services[i].naddresses; k++)
+			if (addr_equal(&conf->services[i].addresses[k], a))
+				return true;
+	return false;
+}
+
+/* The failover thread has looked at all this, but is not to be trusted. */
+static bool
+may_join(const struct conf *conf, const struct addr *a)
+{
+	bool inside = false;
+
+	for (uint32_t i = 0; i < conf->nbackend_networks; i++)
+		inside |= prefix_contains(&conf->backend_networks[i], a);
+	return inside && !is_vip(conf, a);
+}
+
+static bool
+is_free(const struct supervisor *s, const struct conf_backend *b, uint32_t slot,
+    uint64_t now_ns)
+{
+	const struct backend_state *state =
+	    &segment_backends(&s->segment)[slot];
+	static const struct addr none;
+
+	if (!b->discovered || !b->absent)
+		return false;
+	return addr_equal(&b->addr, &none) ||
+	    (atomic_load(&state->active) == 0 &&
+		now_ns - s->left_ns[slot] > KEEP_NS);
+}
+
+/*
+ * The index of the place that an address gets in its pool: the one it had, or
+ * one that is free.  -1: it is a member already; -2: there is none.
+ */
+static int
+find_place(const struct supervisor *s, uint32_t pool, const struct addr *a)
+{
+	const struct conf_pool *p = &s->conf->pools[pool];
+	const uint32_t slot = first_slot(s->conf, pool);
+	const uint64_t now_ns = clock_now_ns();
+	int place = -2;
+
+	for (uint32_t i = 0; i < p->nbackends; i++) {
+		const struct conf_backend *b = &p->backends[i];
+
+		if (addr_equal(&b->addr, a))
+			return b->absent ? (int)i : -1;
+		if (place < 0 && is_free(s, b, slot + i, now_ns))
+			place = (int)i;
+	}
+	return place;
+}
+
+void
+supervisor_take_found(struct supervisor *s, const struct message *m)
+{
+	const struct conf *conf = s->conf;
+	const uint32_t pool = conf->failover.discover.pool;
+	char text[ADDR_STRLEN];
+	struct conf_backend *b;
+	int place;
+
+	if (!conf->failover.has_discover || m->pool != pool ||
+	    !may_join(conf, &m->addr))
+		return;
+	addr_format(&m->addr, text);
+	place = find_place(s, pool, &m->addr);
+	if (place == -2)
+		log_limited(LOG_LEVEL_WARN, &s->report.limit, clock_now_ns(),
+		    "discovered pool=%s backend=%s has no place, max=%u",
+		    conf->pools[pool].name, text, conf->failover.discover.max);
+	if (place < 0)
+		return;
+	b = &conf->pools[pool].backends[place];
+	b->addr = m->addr;
+	b->absent = false;
+	backend_init(&segment_backends(
+			 &s->segment)[first_slot(conf, pool) + (uint32_t)place],
+	    b->weight, b->max_connections, b->max_rate);
+	log_notice("discovered pool=%s backend=%s", conf->pools[pool].name,
+	    text);
+	rebuild_soon(s);
+}
+
+void
+supervisor_take_lost(struct supervisor *s, const struct message *m)
+{
+	const struct conf *conf = s->conf;
+	const uint32_t pool = conf->failover.discover.pool;
+	const uint32_t first = first_slot(conf, pool);
+	char text[ADDR_STRLEN];
+	struct conf_backend *b;
+
+	if (!conf->failover.has_discover || m->slot < first ||
+	    m->slot - first >= conf->pools[pool].nbackends)
+		return;
+	b = &conf->pools[pool].backends[m->slot - first];
+	if (!b->discovered || b->absent || !addr_equal(&b->addr, &m->addr))
+		return;
+	b->absent = true;
+	s->left_ns[m->slot] = clock_now_ns();
+	log_notice("gone pool=%s backend=%s", conf->pools[pool].name,
+	    addr_format(&b->addr, text));
+	rebuild_soon(s);
+}
