@@ -102,8 +102,9 @@ on_rebuild(struct ev_loop *loop, ev_timer *w, int events)
 	close(s->table_fd);
 	s->table = table;
 	s->table_fd = fd;
-	hand_over(s, &s->balancer);
+	/* Probes that ask by the new table come after it. */
 	hand_over(s, &s->checker);
+	hand_over(s, &s->balancer);
 }
 
 static void

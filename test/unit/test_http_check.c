@@ -1,0 +1,795 @@
+/*
+ * test_http_check.c - HTTP checks against servers that answer well, badly, too
+ * much, too late or not at all.  Certificates are tested with real servers, in
+ * test/system.
+ */
+#include "loaded/http_check.h"
+#include "runner.h"
+
+#include <arpa/inet.h>
+#include <check.h>
+#include <errno.h>
+#include <poll.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#define REQUEST_LEN 4096
+#define MANY 200
+#define BODY_MAX 16384 /* of http_impl.h */
+
+/* A server of one kind on a port of its own. */
+struct server {
+	int fd;
+	uint16_t port;
+	void (*serve)(struct server *s, int client);
+	const char *text;
+	char request[REQUEST_LEN];
+	pthread_t thread;
+};
+
+/* What the engine gets, and what came of it. */
+struct trial {
+	struct ev_loop *loop;
+	struct http_engine *engine;
+	struct {
+		struct table table;
+		struct check check[2];
+	} t;
+	struct http_request request;
+	struct probe_outcome outcome;
+	uint32_t calls, wanted;
+	bool inside; /* of http_check_start() */
+};
+
+/* --- servers ------------------------------------------------------------- */
+
+static void
+send_text(int client, const char *text, size_t len)
+{
+	while (len > 0) {
+		const ssize_t n = send(client, text, len, MSG_NOSIGNAL);
+
+		if (n <= 0)
+			return;
+		text += n;
+		len -= (size_t)n;
+	}
+}
+
+static void
+read_request(struct server *s, int client)
+{
+	size_t used = 0;
+	ssize_t n;
+
+	do {
+		n = recv(client, s->request + used,
+		    sizeof(s->request) - 1 - used, 0);
+		if (n > 0)
+			used += (size_t)n;
+		s->request[used] = '\0';
+	} while (n > 0 && strstr(s->request, "\r\n\r\n") == NULL);
+}
+
+static void
+serve_text(struct server *s, int client)
+{
+	read_request(s, client);
+	send_text(client, s->text, strlen(s->text));
+}
+
+static void
+serve_in_pieces(struct server *s, int client)
+{
+	read_request(s, client);
+	for (const char *c = s->text; *c != '\0'; c++) {
+		send_text(client, c, 1);
+		usleep(500);
+	}
+}
+
+/* Until the client has had enough. */
+static void
+wait_for_end(int client)
+{
+	char rest[256];
+
+	while (recv(client, rest, sizeof(rest), 0) > 0)
+		continue;
+}
+
+static void
+serve_never(struct server *s, int client)
+{
+	(void)s;
+	wait_for_end(client);
+}
+
+static void
+serve_half(struct server *s, int client)
+{
+	serve_text(s, client);
+	wait_for_end(client);
+}
+
+static void
+serve_banner(struct server *s, int client)
+{
+	send_text(client, s->text, strlen(s->text));
+	wait_for_end(client);
+}
+
+static void
+serve_close(struct server *s, int client)
+{
+	read_request(s, client);
+}
+
+static void
+serve_reset(struct server *s, int client)
+{
+	const struct linger now = { .l_onoff = 1 };
+
+	read_request(s, client);
+	setsockopt(client, SOL_SOCKET, SO_LINGER, &now, sizeof(now));
+}
+
+/* The text, and then something for as long as somebody reads it. */
+static void
+serve_endless(struct server *s, int client)
+{
+	const char *line = strstr(s->text, "\r\n\r\n") != NULL ?
+	    "all work and no play makes Jack a dull boy\n" :
+	    "X-Header: all work and no play\r\n";
+
+	serve_text(s, client);
+	while (send(client, line, strlen(line), MSG_NOSIGNAL) > 0)
+		continue;
+}
+
+static void *
+run_server(void *arg)
+{
+	struct server *s = arg;
+	int client;
+
+	while ((client = accept(s->fd, NULL, NULL)) >= 0) {
+		s->serve(s, client);
+		close(client);
+	}
+	return NULL;
+}
+
+static void
+listen_on(struct server *s, const char *address)
+{
+	struct sockaddr_storage sa = { .ss_family = AF_INET };
+	struct sockaddr_in *sin = (void *)&sa;
+	struct sockaddr_in6 *sin6 = (void *)&sa;
+	socklen_t len = sizeof(sa);
+
+	if (inet_pton(AF_INET, address, &sin->sin_addr) != 1) {
+		sa.ss_family = AF_INET6;
+		ck_assert_int_eq(inet_pton(AF_INET6, address, &sin6->sin6_addr),
+		    1);
+	}
+	s->fd = socket(sa.ss_family, SOCK_STREAM, 0);
+	ck_assert_int_eq(bind(s->fd, (struct sockaddr *)&sa,
+			     sa.ss_family == AF_INET ? sizeof(*sin) :
+						       sizeof(*sin6)),
+	    0);
+	ck_assert_int_eq(listen(s->fd, 512), 0);
+	getsockname(s->fd, (struct sockaddr *)&sa, &len);
+	s->port = ntohs(sin->sin_port);
+}
+
+static void
+start_server(struct server *s, void (*serve)(struct server *, int),
+    const char *text)
+{
+	*s = (struct server){ .serve = serve, .text = text };
+	listen_on(s, "127.0.0.1");
+	ck_assert_int_eq(pthread_create(&s->thread, NULL, run_server, s), 0);
+}
+
+static void
+stop_server(struct server *s)
+{
+	shutdown(s->fd, SHUT_RDWR);
+	pthread_join(s->thread, NULL);
+	close(s->fd);
+}
+
+/* --- the engine ---------------------------------------------------------- */
+
+static void
+on_done(void *arg, const struct http_request *r, const struct probe_outcome *o)
+{
+	struct trial *t = arg;
+
+	ck_assert(!t->inside);
+	ck_assert_uint_eq(r->id, t->request.id);
+	ck_assert_uint_eq(r->run, t->request.run);
+	t->outcome = *o;
+	if (++t->calls >= t->wanted)
+		ev_break(t->loop, EVBREAK_ALL);
+}
+
+static void
+setup(struct trial *t)
+{
+	struct check *check = &t->t.check[1];
+
+	memset(t, 0, sizeof(*t));
+	t->loop = ev_loop_new(0);
+	t->engine = http_engine_new(t->loop, on_done, t);
+	ck_assert_ptr_nonnull(t->engine);
+	t->t.table.nchecks = 2;
+	t->t.table.checks_off = (uint32_t)((uintptr_t)t->t.check -
+	    (uintptr_t)&t->t);
+	t->t.check[0].type = CHECK_ICMP;
+	check->type = CHECK_HTTP;
+	check->timeout_ms = 3000;
+	strcpy(check->method, "GET");
+	strcpy(check->path, "/");
+	check->status.count = 2;
+	check->status.range[0].low = 200;
+	check->status.range[0].high = 299;
+	check->status.range[1].low = check->status.range[1].high = 304;
+	t->request = (struct http_request){ .check = check,
+		.check_index = 1,
+		.fd = -1,
+		.id = 4711,
+		.run = 42 };
+	t->wanted = 1;
+	addr_parse(&t->request.addr, "127.0.0.1");
+}
+
+static void
+start(struct trial *t)
+{
+	t->inside = true;
+	http_check_start(t->engine, &t->request);
+	t->inside = false;
+}
+
+static void
+on_late(struct ev_loop *loop, ev_timer *timer, int events)
+{
+	(void)timer, (void)events;
+	ev_break(loop, EVBREAK_ALL);
+}
+
+static void
+run_for(struct trial *t, double seconds)
+{
+	ev_timer late;
+
+	ev_timer_init(&late, on_late, seconds, 0);
+	ev_now_update(t->loop);
+	ev_timer_start(t->loop, &late);
+	ev_run(t->loop, 0);
+	ev_timer_stop(t->loop, &late);
+}
+
+/* Once, with the check as it is now. */
+static void
+run(struct trial *t)
+{
+	ck_assert_int_eq(http_engine_use(t->engine, &t->t.table), 0);
+	start(t);
+	run_for(t, 20);
+	ck_assert_uint_eq(t->calls, t->wanted);
+}
+
+static void
+teardown(struct trial *t)
+{
+	http_engine_free(t->engine);
+	ev_loop_destroy(t->loop);
+}
+
+static void
+assert_outcome(const struct trial *t, enum probe_result result,
+    const char *text)
+{
+	ck_assert_str_eq(t->outcome.text, text);
+	ck_assert_str_eq(probe_result_name(t->outcome.result),
+	    probe_result_name(result));
+}
+
+/* --- answers ------------------------------------------------------------- */
+
+#define HEAD_OK "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\n"
+
+/* A server's answer, what is asked of it, and what is to come of it. */
+static const struct {
+	void (*serve)(struct server *, int);
+	const char *text, *expect, *regex;
+	enum probe_result result;
+	const char *outcome;
+} answers[] = {
+	{ serve_text, HEAD_OK "hello", "", "", PROBE_OK, "http status 200" },
+	{ serve_text, HEAD_OK "hello", "ell", "^h.*o$", PROBE_OK,
+	    "http status 200" },
+	{ serve_text, HEAD_OK "hello", "bye", "", PROBE_HTTP_BODY,
+	    "http body \"hello\" without what was expected" },
+	{ serve_text, HEAD_OK "hello", "", "^e", PROBE_HTTP_BODY,
+	    "http body \"hello\" without what was expected" },
+	{ serve_in_pieces, HEAD_OK "hello", "hello", "", PROBE_OK,
+	    "http status 200" },
+	{ serve_text, "HTTP/1.0 200 OK\r\n\r\nno length", "length", "",
+	    PROBE_OK, "http status 200" },
+	{ serve_text,
+	    "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
+	    "3\r\nabc\r\n3\r\ndef\r\n0\r\n\r\n",
+	    "abcdef", "", PROBE_OK, "http status 200" },
+	{ serve_text, "HTTP/1.1 100 Continue\r\n\r\n" HEAD_OK "hello", "hello",
+	    "", PROBE_OK, "http status 200" },
+	{ serve_text, "HTTP/1.1 304 Not Modified\r\n\r\n", "", "", PROBE_OK,
+	    "http status 304" },
+	{ serve_text, "HTTP/1.1 503 Sorry\r\nContent-Length: 0\r\n\r\n", "", "",
+	    PROBE_HTTP_STATUS, "http status 503, expected 200-299,304" },
+	{ serve_text,
+	    "HTTP/1.1 302 Found\r\nLocation: http://127.0.0.1:1/\r\n"
+	    "Content-Length: 0\r\n\r\n",
+	    "", "", PROBE_HTTP_STATUS,
+	    "http status 302, expected 200-299,304" },
+	{ serve_endless, "HTTP/1.1 200 OK\r\n\r\n", "dull boy", "", PROBE_OK,
+	    "http status 200" },
+	{ serve_endless, "HTTP/1.1 200 OK\r\n\r\n", "sharp boy", "",
+	    PROBE_HTTP_BODY, NULL },
+	{ serve_endless, "HTTP/1.1 200 OK\r\n", "", "", PROBE_HTTP_PROTOCOL,
+	    "more than 65536 bytes of headers" },
+	{ serve_close, "", "", "", PROBE_CONNECTION_CLOSED, NULL },
+	{ serve_text, "HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nhello", "",
+	    "", PROBE_CONNECTION_CLOSED, NULL },
+	{ serve_reset, "", "", "", PROBE_CONNECTION_RESET, "connection reset" },
+	{ serve_text, "SSH-2.0-OpenSSH_9.2\r\n", "", "", PROBE_HTTP_PROTOCOL,
+	    NULL },
+	{ serve_text, "HTTP/9.9 200 OK\r\n\r\n", "", "", PROBE_HTTP_PROTOCOL,
+	    NULL },
+	{ serve_text,
+	    "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nzzz\r\n", "",
+	    "", PROBE_HTTP_PROTOCOL, NULL },
+};
+
+START_TEST(an_answer_is_judged_by_status_and_body)
+{
+	struct server s;
+	struct trial t;
+
+	setup(&t);
+	start_server(&s, answers[_i].serve, answers[_i].text);
+	t.request.port = s.port;
+	strcpy(t.t.check[1].regex, answers[_i].regex);
+	t.t.check[1].expect.len = (uint16_t)strlen(answers[_i].expect);
+	memcpy(t.t.check[1].expect.b, answers[_i].expect,
+	    strlen(answers[_i].expect));
+	run(&t);
+	printf("answer %d: %s\n", _i, t.outcome.text);
+	assert_outcome(&t, answers[_i].result,
+	    answers[_i].outcome != NULL ? answers[_i].outcome : t.outcome.text);
+	ck_assert_uint_gt(t.outcome.duration_us, 0);
+	ck_assert_uint_lt(t.outcome.duration_us, 2900000);
+	teardown(&t);
+	stop_server(&s);
+}
+END_TEST
+
+/* The expected bytes end with the last byte looked at, or just behind it. */
+START_TEST(a_body_is_looked_at_up_to_its_bound)
+{
+	static char text[64 + BODY_MAX + 100];
+	const int head = snprintf(text, sizeof(text), "HTTP/1.1 200 OK\r\n\r\n");
+	struct server s;
+	struct trial t;
+
+	memset(text + head, 'x', sizeof(text) - (size_t)head - 1);
+	memcpy(text + head + BODY_MAX - 6 + _i, "needle", 6);
+	setup(&t);
+	start_server(&s, serve_text, text);
+	t.request.port = s.port;
+	t.t.check[1].expect.len = 6;
+	memcpy(t.t.check[1].expect.b, "needle", 6);
+	run(&t);
+	ck_assert_int_eq(t.outcome.result, _i == 0 ? PROBE_OK : PROBE_HTTP_BODY);
+	teardown(&t);
+	stop_server(&s);
+}
+END_TEST
+
+/* --- no answer ----------------------------------------------------------- */
+
+static const char *const silent[] = { "", "HTTP/1.1 200 O", HEAD_OK "hell" };
+
+START_TEST(a_server_that_says_nothing_or_not_all_gives_no_answer)
+{
+	struct server s;
+	struct trial t;
+
+	setup(&t);
+	start_server(&s, _i == 0 ? serve_never : serve_half, silent[_i]);
+	t.request.port = s.port;
+	t.t.check[1].timeout_ms = 150;
+	run(&t);
+	assert_outcome(&t, PROBE_NO_ANSWER, "no answer within 150 ms");
+	ck_assert_uint_ge(t.outcome.duration_us, 149000);
+	ck_assert_uint_le(t.outcome.duration_us, 1500000);
+	teardown(&t);
+	stop_server(&s);
+}
+END_TEST
+
+START_TEST(a_closed_port_refuses)
+{
+	struct server s = { .fd = -1 };
+	struct trial t;
+
+	setup(&t);
+	listen_on(&s, "127.0.0.1");
+	close(s.fd);
+	t.request.port = s.port;
+	t.t.check[1].type = _i == 0 ? CHECK_HTTP : CHECK_HTTPS;
+	run(&t);
+	assert_outcome(&t, PROBE_CONNECT_REFUSED, "connection refused");
+	teardown(&t);
+}
+END_TEST
+
+/* Fills the queue of a socket that nobody accepts from. */
+START_TEST(a_connect_without_an_answer_times_out)
+{
+	struct server s = { .fd = -1 };
+	int clients[8];
+	struct sockaddr_in sa = { .sin_family = AF_INET };
+	struct trial t;
+
+	setup(&t);
+	listen_on(&s, "127.0.0.1");
+	ck_assert_int_eq(listen(s.fd, 0), 0);
+	sa.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+	sa.sin_port = htons(s.port);
+	for (int i = 0; i < 8; i++) {
+		clients[i] = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK, 0);
+		(void)!connect(clients[i], (struct sockaddr *)&sa, sizeof(sa));
+	}
+	usleep(50000);
+	t.request.port = s.port;
+	t.t.check[1].timeout_ms = 200;
+	run(&t);
+	assert_outcome(&t, PROBE_CONNECT_TIMEOUT,
+	    "connect timed out after 200 ms");
+	for (int i = 0; i < 8; i++)
+		close(clients[i]);
+	close(s.fd);
+	teardown(&t);
+}
+END_TEST
+
+START_TEST(a_network_without_a_route_is_unreachable)
+{
+	struct trial t;
+
+	setup(&t);
+	/* Class E: no route leads there, whatever the machine has. */
+	addr_parse(&t.request.addr, "255.255.255.255");
+	t.request.port = 80;
+	run(&t);
+	ck_assert_str_eq(probe_result_name(t.outcome.result), "unreachable");
+	teardown(&t);
+}
+END_TEST
+
+START_TEST(a_plain_server_fails_the_tls_handshake)
+{
+	struct server s;
+	struct trial t;
+
+	setup(&t);
+	start_server(&s, serve_banner, "HTTP/1.1 400 Bad Request\r\n\r\n");
+	t.request.port = s.port;
+	t.t.check[1].type = CHECK_HTTPS;
+	run(&t);
+	printf("tls: %s\n", t.outcome.text);
+	ck_assert_str_eq(probe_result_name(t.outcome.result), "tls_handshake");
+	teardown(&t);
+	stop_server(&s);
+}
+END_TEST
+
+/* --- requests ------------------------------------------------------------ */
+
+START_TEST(the_request_says_what_the_config_says)
+{
+	char host[64];
+	struct server s;
+	struct trial t;
+
+	setup(&t);
+	start_server(&s, serve_text, "HTTP/1.1 204 No\r\n\r\n");
+	t.request.port = s.port;
+	strcpy(t.t.check[1].host, "www.example.org");
+	strcpy(t.t.check[1].path, "/a/../b?c=d");
+	strcpy(t.t.check[1].method, "OPTIONS");
+	setenv("http_proxy", "http://127.0.0.1:1/", 1);
+	run(&t);
+	assert_outcome(&t, PROBE_OK, "http status 204");
+	snprintf(host, sizeof(host), "\r\nHost: www.example.org:%u\r\n",
+	    s.port);
+	ck_assert_int_eq(strncmp(s.request, "OPTIONS /a/../b?c=d HTTP/1.1\r\n",
+			     30),
+	    0);
+	ck_assert_ptr_nonnull(strstr(s.request, host));
+	ck_assert_ptr_nonnull(strstr(s.request, "\r\nUser-Agent: loaded\r\n"));
+	ck_assert_ptr_nonnull(strstr(s.request, "\r\nConnection: close\r\n"));
+	teardown(&t);
+	stop_server(&s);
+}
+END_TEST
+
+START_TEST(without_a_host_it_is_the_address)
+{
+	char host[64];
+	struct server s;
+	struct trial t;
+
+	setup(&t);
+	start_server(&s, serve_text, HEAD_OK "hello");
+	t.request.port = s.port;
+	run(&t);
+	snprintf(host, sizeof(host), "\r\nHost: 127.0.0.1:%u\r\n", s.port);
+	ck_assert_ptr_nonnull(strstr(s.request, host));
+	teardown(&t);
+	stop_server(&s);
+}
+END_TEST
+
+START_TEST(ipv6_works_and_stands_in_brackets)
+{
+	char host[64];
+	struct server s = { .serve = serve_text, .text = HEAD_OK "hello" };
+	struct trial t;
+
+	setup(&t);
+	listen_on(&s, "::1");
+	ck_assert_int_eq(pthread_create(&s.thread, NULL, run_server, &s), 0);
+	t.request.port = s.port;
+	addr_parse(&t.request.addr, "::1");
+	run(&t);
+	assert_outcome(&t, PROBE_OK, "http status 200");
+	snprintf(host, sizeof(host), "\r\nHost: [::1]:%u\r\n", s.port);
+	ck_assert_ptr_nonnull(strstr(s.request, host));
+	teardown(&t);
+	stop_server(&s);
+}
+END_TEST
+
+START_TEST(head_does_not_wait_for_a_body)
+{
+	struct server s;
+	struct trial t;
+
+	setup(&t);
+	start_server(&s, serve_half,
+	    "HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\n");
+	t.request.port = s.port;
+	strcpy(t.t.check[1].method, "HEAD");
+	run(&t);
+	assert_outcome(&t, PROBE_OK, "http status 200");
+	ck_assert_int_eq(strncmp(s.request, "HEAD / HTTP/1.1\r\n", 17), 0);
+	teardown(&t);
+	stop_server(&s);
+}
+END_TEST
+
+/* It is bound, so the server knows it again by its port. */
+static void
+serve_port(struct server *s, int client)
+{
+	struct sockaddr_in sa;
+	socklen_t len = sizeof(sa);
+
+	getpeername(client, (struct sockaddr *)&sa, &len);
+	read_request(s, client);
+	snprintf(s->request, sizeof(s->request), "%u", ntohs(sa.sin_port));
+	send_text(client, s->text, strlen(s->text));
+}
+
+START_TEST(a_given_socket_is_used_and_closed)
+{
+	struct sockaddr_in sa = { .sin_family = AF_INET };
+	socklen_t len = sizeof(sa);
+	char port[16];
+	struct server s;
+	struct trial t;
+
+	setup(&t);
+	start_server(&s, serve_port, HEAD_OK "hello");
+	t.request.port = s.port;
+	t.request.fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	ck_assert_int_eq(bind(t.request.fd, (struct sockaddr *)&sa,
+			     sizeof(sa)),
+	    0);
+	getsockname(t.request.fd, (struct sockaddr *)&sa, &len);
+	snprintf(port, sizeof(port), "%u", ntohs(sa.sin_port));
+	run(&t);
+	assert_outcome(&t, PROBE_OK, "http status 200");
+	ck_assert_str_eq(s.request, port);
+	/* It may be another one by now, but not that socket. */
+	len = sizeof(sa);
+	ck_assert(getsockname(t.request.fd, (struct sockaddr *)&sa, &len) < 0 ||
+	    ntohs(sa.sin_port) != strtoul(port, NULL, 10));
+	teardown(&t);
+	stop_server(&s);
+}
+END_TEST
+
+/* --- the engine's life --------------------------------------------------- */
+
+static int
+count_descriptors(void)
+{
+	int count = 0;
+
+	for (int fd = 0; fd < 1024; fd++) {
+		struct pollfd p = { .fd = fd };
+
+		poll(&p, 1, 0);
+		count += !(p.revents & POLLNVAL);
+	}
+	return count;
+}
+
+START_TEST(many_at_a_time_all_end_and_leave_nothing_open)
+{
+	struct server s;
+	struct trial t;
+	int before;
+
+	setup(&t);
+	start_server(&s, serve_text, HEAD_OK "hello");
+	t.request.port = s.port;
+	t.t.check[1].timeout_ms = 10000;
+	run(&t);
+	before = count_descriptors();
+	t.calls = 0;
+	t.wanted = MANY;
+	for (int i = 0; i < MANY; i++)
+		start(&t);
+	run_for(&t, 20);
+	ck_assert_uint_eq(t.calls, MANY);
+	assert_outcome(&t, PROBE_OK, "http status 200");
+	ck_assert_int_le(count_descriptors(), before + 1);
+	teardown(&t);
+	stop_server(&s);
+}
+END_TEST
+
+START_TEST(a_new_table_ends_what_runs_without_a_word)
+{
+	struct server s;
+	struct trial t;
+	int before;
+
+	setup(&t);
+	start_server(&s, serve_never, "");
+	t.request.port = s.port;
+	t.t.check[1].timeout_ms = 200;
+	ck_assert_int_eq(http_engine_use(t.engine, &t.t.table), 0);
+	before = count_descriptors();
+	start(&t);
+	run_for(&t, 0.1);
+	ck_assert_int_eq(http_engine_use(t.engine, &t.t.table), 0);
+	run_for(&t, 0.3);
+	ck_assert_uint_eq(t.calls, 0);
+	ck_assert_int_le(count_descriptors(), before + 1);
+	teardown(&t);
+	stop_server(&s);
+}
+END_TEST
+
+START_TEST(an_engine_may_be_freed_while_requests_run)
+{
+	struct server s;
+	struct trial t;
+
+	setup(&t);
+	start_server(&s, serve_never, "");
+	t.request.port = s.port;
+	ck_assert_int_eq(http_engine_use(t.engine, &t.t.table), 0);
+	start(&t);
+	run_for(&t, 0.05);
+	start(&t);
+	teardown(&t);
+	stop_server(&s);
+	ck_assert_uint_eq(t.calls, 0);
+}
+END_TEST
+
+START_TEST(a_missing_ca_file_counts_against_nobody)
+{
+	struct trial t;
+
+	setup(&t);
+	t.t.check[1].type = CHECK_HTTPS;
+	t.t.check[1].verify = true;
+	strcpy(t.t.check[1].ca_file, "/nonexistent/ca.pem");
+	t.request.port = 1;
+	ck_assert_int_eq(http_engine_use(t.engine, &t.t.table), -ENOENT);
+	start(&t);
+	run_for(&t, 5);
+	ck_assert_uint_eq(t.calls, 1);
+	assert_outcome(&t, PROBE_SKIPPED,
+	    "the CA file was not to be had at the start");
+	teardown(&t);
+}
+END_TEST
+
+START_TEST(a_check_that_the_table_has_not_is_skipped)
+{
+	struct trial t;
+
+	setup(&t);
+	t.request.check_index = 2;
+	t.request.port = 1;
+	run(&t);
+	ck_assert_str_eq(probe_result_name(t.outcome.result), "skipped");
+	teardown(&t);
+}
+END_TEST
+
+START_TEST(a_path_that_is_none_counts_against_nobody)
+{
+	struct trial t;
+
+	setup(&t);
+	strcpy(t.t.check[1].path, "/a b\r\nX: y");
+	t.request.port = 1;
+	run(&t);
+	ck_assert_str_eq(probe_result_name(t.outcome.result), "skipped");
+	teardown(&t);
+}
+END_TEST
+
+int
+main(void)
+{
+	Suite *suite = suite_create("http_check");
+	TCase *judged = tcase_create("judged"), *silence = tcase_create("none");
+	TCase *asked = tcase_create("asked"), *life = tcase_create("life");
+
+	tcase_add_loop_test(judged, an_answer_is_judged_by_status_and_body, 0,
+	    sizeof(answers) / sizeof(answers[0]));
+	tcase_add_loop_test(judged, a_body_is_looked_at_up_to_its_bound, 0, 2);
+	tcase_add_loop_test(silence,
+	    a_server_that_says_nothing_or_not_all_gives_no_answer, 0, 3);
+	tcase_add_loop_test(silence, a_closed_port_refuses, 0, 2);
+	tcase_add_test(silence, a_connect_without_an_answer_times_out);
+	tcase_add_test(silence, a_network_without_a_route_is_unreachable);
+	tcase_add_test(silence, a_plain_server_fails_the_tls_handshake);
+	tcase_add_test(asked, the_request_says_what_the_config_says);
+	tcase_add_test(asked, without_a_host_it_is_the_address);
+	tcase_add_test(asked, ipv6_works_and_stands_in_brackets);
+	tcase_add_test(asked, head_does_not_wait_for_a_body);
+	tcase_add_test(asked, a_given_socket_is_used_and_closed);
+	tcase_add_test(life, many_at_a_time_all_end_and_leave_nothing_open);
+	tcase_add_test(life, a_new_table_ends_what_runs_without_a_word);
+	tcase_add_test(life, an_engine_may_be_freed_while_requests_run);
+	tcase_add_test(life, a_missing_ca_file_counts_against_nobody);
+	tcase_add_test(life, a_check_that_the_table_has_not_is_skipped);
+	tcase_add_test(life, a_path_that_is_none_counts_against_nobody);
+	tcase_set_timeout(judged, 30);
+	tcase_set_timeout(silence, 30);
+	tcase_set_timeout(asked, 30);
+	tcase_set_timeout(life, 60);
+	suite_add_tcase(suite, judged);
+	suite_add_tcase(suite, silence);
+	suite_add_tcase(suite, asked);
+	suite_add_tcase(suite, life);
+	return run_suite(suite);
+}
