@@ -54,8 +54,9 @@ nfq_new(int fd, uint16_t number, struct stats *stats)
 	q->vlen = NFQ_BATCH;
 	q->stats = stats;
 	for (i = 0; i < NFQ_BATCH; i++) {
-		q->in[i].iov_base = q->buffers + i * BUFFER_LEN;
-		q->in[i].iov_len = BUFFER_LEN;
+		q->in[i].iov_base = q->buffers + i * BUFFER_LEN +
+		    NFQ_MSG_HEADROOM;
+		q->in[i].iov_len = BUFFER_LEN - NFQ_MSG_HEADROOM;
 		q->messages[i].msg_hdr.msg_iov = &q->in[i];
 		q->messages[i].msg_hdr.msg_iovlen = 1;
 	}
@@ -150,10 +151,10 @@ nfq_receive(struct nfq *q, bool wait)
 
 void
 nfq_answer(struct nfq *q, struct nfq_packet *p, enum nfq_verdict verdict,
-    uint32_t len, bool clear_mark)
+    uint32_t len, const uint32_t *mark)
 {
 	struct iovec *out = &q->out[q->nanswers];
-	uint8_t *at = nfq_msg_verdict(p, q->number, verdict, len, clear_mark);
+	uint8_t *at = nfq_msg_verdict(p, q->number, verdict, len, mark);
 
 	out->iov_base = at;
 	out->iov_len = NLMSG_ALIGN((size_t)(p->data + len - at));

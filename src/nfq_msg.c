@@ -16,7 +16,7 @@
 
 /*
  * What every verdict starts with.  A mark and a payload may follow; together
- * they are never longer than what the kernel wrote before the packet.
+ * they are hardly longer than what the kernel wrote before the packet.
  */
 struct verdict_head {
 	struct nlmsghdr nlh;
@@ -29,6 +29,11 @@ struct mark_attr {
 	struct nlattr attr;
 	uint32_t mark_be;
 };
+
+_Static_assert(sizeof(struct verdict_head) + sizeof(struct mark_attr) +
+	    sizeof(struct nlattr) <=
+	NFQ_MSG_HEADROOM,
+    "a verdict fits before its packet");
 
 static uint32_t
 read_be32(const void *at)
@@ -139,7 +144,7 @@ nfq_msg_parse(struct nfq_packet *p, uint8_t *msg, uint32_t len, int *error)
 
 uint8_t *
 nfq_msg_verdict(const struct nfq_packet *p, uint16_t queue,
-    enum nfq_verdict verdict, uint32_t len, bool clear_mark)
+    enum nfq_verdict verdict, uint32_t len, const uint32_t *mark)
 {
 	struct verdict_head head = {
 		.nlh.nlmsg_type = TYPE(NFQNL_MSG_VERDICT),
@@ -152,8 +157,8 @@ nfq_msg_verdict(const struct nfq_packet *p, uint16_t queue,
 								 NF_DROP),
 		.verdict.id = p->id_be,
 	};
-	const struct mark_attr mark = {
-		.attr = { .nla_len = sizeof(mark), .nla_type = NFQA_MARK },
+	struct mark_attr mark_attr = {
+		.attr = { .nla_len = sizeof(mark_attr), .nla_type = NFQA_MARK },
 	};
 	const struct nlattr payload = {
 		.nla_len = (uint16_t)(ATTR_LEN + len),
@@ -163,8 +168,10 @@ nfq_msg_verdict(const struct nfq_packet *p, uint16_t queue,
 
 	if (len > 0)
 		memcpy(at -= sizeof(payload), &payload, sizeof(payload));
-	if (clear_mark)
-		memcpy(at -= sizeof(mark), &mark, sizeof(mark));
+	if (mark != NULL) {
+		mark_attr.mark_be = htonl(*mark);
+		memcpy(at -= sizeof(mark_attr), &mark_attr, sizeof(mark_attr));
+	}
 	head.nlh.nlmsg_len = (uint32_t)(p->data + len - at +
 	    (ptrdiff_t)sizeof(head));
 	memcpy(at -= sizeof(head), &head, sizeof(head));

@@ -25,6 +25,7 @@
 struct worker {
 	struct worker_conf conf;
 	struct balance balance;
+	view_slot view;                  /* in use */
 	struct nfq *nfq;                 /* owned */
 	uint32_t first_stripe, nstripes; /* this worker's share of expiry */
 	uint32_t next_stripe;            /* within the share */
@@ -32,6 +33,26 @@ struct worker {
 	pthread_t thread;
 	struct balance_packet packets[NFQ_BATCH];
 };
+
+/* Between two batches: a new table for all that comes now. */
+static void
+use_view(struct worker *w)
+{
+	const struct view *view = atomic_load_explicit(w->conf.view,
+	    memory_order_acquire);
+
+	if (view == atomic_load_explicit(&w->view, memory_order_relaxed))
+		return;
+	w->balance.table = view->table;
+	w->balance.scratch = view->scratch;
+	atomic_store_explicit(&w->view, view, memory_order_release);
+}
+
+const struct view *
+worker_view(const struct worker *w)
+{
+	return atomic_load_explicit(&w->view, memory_order_acquire);
+}
 
 struct worker *
 worker_new(const struct worker_conf *conf, const struct balance *balance)
@@ -54,6 +75,7 @@ worker_new(const struct worker_conf *conf, const struct balance *balance)
 		free(w);
 		return NULL;
 	}
+	use_view(w);
 	return w;
 }
 
@@ -88,11 +110,12 @@ take(struct balance_packet *bp, const struct nfq_packet *p)
 static void
 answer(struct worker *w, const struct balance_packet *bp, struct nfq_packet *p)
 {
+	static const uint32_t none = 0;
 	const bool ours = p->mark - RULES_MARK_BASE < CONF_WORKERS;
 
 	nfq_answer(w->nfq, p,
 	    bp->action == BALANCE_DROP ? NFQ_DROP : NFQ_ACCEPT,
-	    bp->action == BALANCE_SEND ? bp->len : 0, ours);
+	    bp->action == BALANCE_SEND ? bp->len : 0, ours ? &none : NULL);
 }
 
 static void
@@ -207,6 +230,7 @@ run(void *arg)
 		n = receive(w,
 		    !stopping && w->balance.now_ns - batch_ns >= busy_ns);
 		balance_time(&w->balance, clock_now_ns());
+		use_view(w);
 		if (n > 0) {
 			run_batch(w, n);
 			batch_ns = w->balance.now_ns;

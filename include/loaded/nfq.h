@@ -54,11 +54,11 @@ struct nfq_packet *nfq_packet(struct nfq *q, unsigned int index);
 
 /*
  * The answer to one packet, once for each; with len > 0, data[len] (inside
- * the packet's own buffer, from its start) replaces the packet.  clear_mark:
- * the packet goes on with mark 0.  Sent by nfq_flush, or earlier.
+ * the packet's own buffer, from its start) replaces the packet.  mark: what
+ * the packet goes on with, NULL: as it came.  Sent by nfq_flush, or earlier.
  */
 void nfq_answer(struct nfq *q, struct nfq_packet *p, enum nfq_verdict verdict,
-    uint32_t len, bool clear_mark);
+    uint32_t len, const uint32_t *mark);
 void nfq_flush(struct nfq *q);
 
 #endif

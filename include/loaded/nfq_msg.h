@@ -29,6 +29,12 @@ struct nfq_packet {
 
 enum nfq_verdict { NFQ_DROP, NFQ_ACCEPT };
 
+/*
+ * A verdict's headers are longer than those of the shortest message there
+ * could be: a message needs this much of our own memory in front of it.
+ */
+#define NFQ_MSG_HEADROOM 64U
+
 enum nfq_msg_kind { NFQ_MSG_PACKET, NFQ_MSG_ERROR, NFQ_MSG_GARBAGE };
 
 /*
@@ -41,11 +47,13 @@ enum nfq_msg_kind nfq_msg_parse(struct nfq_packet *p, uint8_t *msg,
 
 /*
  * Writes the verdict for a packet in front of its data and returns where it
- * starts.  With len > 0, data[len] replaces the packet; clear_mark needs a
- * packet that came with one.  Ends at data + len, to be padded to 4.
+ * starts, at most NFQ_MSG_HEADROOM in front of the packet's message.  With
+ * len > 0, data[len] replaces the packet.  mark: what the packet goes on with,
+ * whole or replaced; NULL leaves it as it is.  Ends at data + len, to be
+ * padded to 4.
  */
 uint8_t *nfq_msg_verdict(const struct nfq_packet *p, uint16_t queue,
-    enum nfq_verdict verdict, uint32_t len, bool clear_mark);
+    enum nfq_verdict verdict, uint32_t len, const uint32_t *mark);
 
 /* Makes a bare NF_DROP of a verdict; returns its length. */
 size_t nfq_msg_turn_to_drop(uint8_t *msg);

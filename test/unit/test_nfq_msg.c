@@ -20,7 +20,8 @@
 #define ID 0x01020304U
 #define ID_LEN sizeof(struct nfqnl_msg_packet_hdr)
 
-static _Alignas(8) uint8_t buf[4096];
+static _Alignas(8) uint8_t memory[NFQ_MSG_HEADROOM + 4096];
+static uint8_t *const buf = memory + NFQ_MSG_HEADROOM;
 
 /* A message as the kernel makes it. */
 static struct nlmsghdr *
@@ -29,7 +30,7 @@ start_message(void)
 	const struct nfqnl_msg_packet_hdr hdr = { .packet_id = htonl(ID) };
 	struct nlmsghdr *nlh;
 
-	memset(buf, 0xee, sizeof(buf));
+	memset(memory, 0xee, sizeof(memory));
 	nlh = mnl_nlmsg_put_header(buf);
 	nlh->nlmsg_type = NFNL_SUBSYS_QUEUE << 8 | NFQNL_MSG_PACKET;
 	mnl_nlmsg_put_extra_header(nlh, sizeof(struct nfgenmsg));
@@ -147,10 +148,14 @@ collect(const struct nlattr *attr, void *arg)
 	return MNL_CB_OK;
 }
 
-/* bit 0: payload, bit 1: mark, bit 2: drop. */
+/*
+ * bit 0: payload, bit 1: mark, bit 2: drop, bit 3: the packet came with a mark,
+ * and so with more room before it; bit 4: the mark is 0.
+ */
 START_TEST(verdict_is_what_the_kernel_expects)
 {
 	const bool payload = _i & 1, mark = _i & 2, drop = _i & 4;
+	const uint32_t value = _i & 16 ? 0 : 0x4c483fff;
 	const struct nlattr *attrs[NFQA_MAX + 1] = { NULL };
 	struct nlmsghdr *nlh = start_message();
 	const struct nfqnl_msg_verdict_hdr *verdict;
@@ -158,13 +163,13 @@ START_TEST(verdict_is_what_the_kernel_expects)
 	struct nfq_packet p;
 	uint8_t *at;
 
-	if (mark)
+	if (_i & 8)
 		mnl_attr_put_u32(nlh, NFQA_MARK, htonl(7));
 	mnl_attr_put(nlh, NFQA_PAYLOAD, PACKET_LEN, PACKET);
 	ck_assert_int_eq(parse(&p, nlh->nlmsg_len), NFQ_MSG_PACKET);
 	at = nfq_msg_verdict(&p, 5, drop ? NFQ_DROP : NFQ_ACCEPT,
-	    payload ? p.len : 0, mark);
-	ck_assert(at >= buf);
+	    payload ? p.len : 0, mark ? &value : NULL);
+	ck_assert(at >= memory);
 	nlh = (void *)at;
 	ck_assert_ptr_eq(at + nlh->nlmsg_len, p.data + (payload ? p.len : 0));
 	ck_assert_uint_eq(nlh->nlmsg_type,
@@ -179,7 +184,8 @@ START_TEST(verdict_is_what_the_kernel_expects)
 	ck_assert_uint_eq(ntohl(verdict->verdict), drop ? NF_DROP : NF_ACCEPT);
 	ck_assert((attrs[NFQA_MARK] != NULL) == mark);
 	if (mark)
-		ck_assert_uint_eq(mnl_attr_get_u32(attrs[NFQA_MARK]), 0);
+		ck_assert_uint_eq(mnl_attr_get_u32(attrs[NFQA_MARK]),
+		    htonl(value));
 	ck_assert((attrs[NFQA_PAYLOAD] != NULL) == payload);
 	if (payload) {
 		ck_assert_uint_eq(mnl_attr_get_payload_len(attrs[NFQA_PAYLOAD]),
@@ -199,7 +205,7 @@ START_TEST(verdict_can_become_a_drop)
 
 	mnl_attr_put(nlh, NFQA_PAYLOAD, PACKET_LEN, PACKET);
 	parse(&p, nlh->nlmsg_len);
-	at = nfq_msg_verdict(&p, 5, NFQ_ACCEPT, p.len, false);
+	at = nfq_msg_verdict(&p, 5, NFQ_ACCEPT, p.len, NULL);
 	len = nfq_msg_turn_to_drop(at);
 	nlh = (void *)at;
 	ck_assert_uint_eq(nlh->nlmsg_len, len);
@@ -241,7 +247,7 @@ main(void)
 	tcase_add_test(tc, cut_payload_means_truncated);
 	tcase_add_test(tc, every_prefix_is_survived_and_needs_the_id);
 	tcase_add_test(tc, errors_are_told_by_number);
-	tcase_add_loop_test(tc, verdict_is_what_the_kernel_expects, 0, 8);
+	tcase_add_loop_test(tc, verdict_is_what_the_kernel_expects, 0, 32);
 	tcase_add_test(tc, verdict_can_become_a_drop);
 	tcase_add_test(tc, random_messages_are_survived);
 	suite_add_tcase(suite, tc);
