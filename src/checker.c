@@ -130,7 +130,7 @@ read_probe(const struct state *s, const struct message *m,
 }
 
 static void
-take_probe(struct state *s, const struct message *m)
+take_probe(struct state *s, const struct message *m, int fd)
 {
 	struct probe_outcome o = { .result = PROBE_SKIPPED };
 	struct message reply = *m;
@@ -138,9 +138,12 @@ take_probe(struct state *s, const struct message *m)
 	const char *why = read_probe(s, m, &r);
 
 	if (why == NULL) {
+		r.fd = fd;
 		http_check_start(s->engine, &r);
 		return;
 	}
+	if (fd >= 0)
+		close(fd);
 	probe_outcome_set(&o, PROBE_SKIPPED, "%s", why);
 	answer(s, &reply, &o);
 }
@@ -229,11 +232,13 @@ receive_probe(struct state *s)
 		ev_io_stop(s->loop, &s->checks);
 		return false;
 	}
+	if (error == 0 && m.type == MESSAGE_PROBE) {
+		take_probe(s, &m, fd);
+		return true;
+	}
 	if (fd >= 0)
 		close(fd);
-	if (error == 0 && m.type == MESSAGE_PROBE)
-		take_probe(s, &m);
-	else if (error == 0 || error == -EBADMSG)
+	if (error == 0 || error == -EBADMSG)
 		log_limited(LOG_LEVEL_WARN, &s->refused, clock_now_ns(),
 		    "a request that is none was ignored");
 	return error == 0 || error == -EBADMSG;

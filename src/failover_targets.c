@@ -85,6 +85,23 @@ is_same_run(const struct check_run *a, const struct check_run *b)
 	    memcmp(a->probe.check, b->probe.check, sizeof(struct check)) == 0;
 }
 
+/*
+ * Asks the VIP by the way that clients' packets take: a backend that has lost
+ * the VIP answers on its own address, but serves nobody.  In nat both are one.
+ */
+static void
+go_by_vip(struct check_run *run)
+{
+	const struct table *table = run->target->f->table;
+	const struct table_backend *b = target_backend(run->target);
+
+	if (!run->probe.check->via_vip || b->forward != FORWARD_DR ||
+	    b->vip == TABLE_NO_ADDR)
+		return;
+	run->probe.addr = table_addr_by_id(table, b->vip)->addr;
+	run->probe.mark = TABLE_MARK_BASE + run->target->slot;
+}
+
 static void
 init_run(struct check_run *run, struct target *t, const struct check *check,
     uint32_t index)
@@ -112,6 +129,7 @@ init_run(struct check_run *run, struct target *t, const struct check *check,
 		.done = on_done,
 		.arg = run,
 	};
+	go_by_vip(run);
 	ev_timer_init(&run->next, on_due, 0., 0.);
 	run->next.data = run;
 	/* The config was checked: it can change its verdict. */

@@ -24,6 +24,33 @@ channel_of(const struct probe *p)
 	return p->check->type == CHECK_EXEC ? PROBE_SUPERVISOR : PROBE_CHECKER;
 }
 
+/*
+ * The checker may not set a mark: it gets a socket that has one.  -1: needs
+ * none.
+ */
+static int
+marked_socket(const struct probe *p)
+{
+	if (p->mark == 0 || channel_of(p) != PROBE_CHECKER)
+		return -1;
+	return probe_socket(p, SOCK_STREAM);
+}
+
+static int
+send_request(const struct probe *p, const struct probe_channel *c,
+    const struct message *m)
+{
+	const int fd = marked_socket(p);
+	int error;
+
+	if (fd < -1)
+		return fd;
+	error = message_send(c->io.fd, m, fd);
+	if (fd >= 0)
+		close(fd);
+	return error;
+}
+
 static void
 start(struct probe *p)
 {
@@ -42,10 +69,12 @@ start(struct probe *p)
 
 	p->nonce = m.run;
 	if (c->io.fd >= 0 && !c->gone)
-		error = message_send(c->io.fd, &m, -1);
-	if (error != 0)
+		error = send_request(p, c, &m);
+	if (error == -EPIPE || error == -EAGAIN)
 		probe_fail_soon(p, PROBE_SKIPPED, "%s %s", peers[channel_of(p)],
 		    error == -EAGAIN ? "is too slow" : "is not there");
+	else if (error != 0)
+		probe_fail_soon_errno(p, -error);
 }
 
 static void

@@ -92,9 +92,8 @@ probe_errno(struct probe_outcome *o, const struct probe *p, int error)
 	probe_outcome_set(o, PROBE_SKIPPED, "%s", strerror(error));
 }
 
-/* The socket with the probe's mark, or -errno. */
-static int
-open_socket(const struct probe *p, int type)
+int
+probe_socket(const struct probe *p, int type)
 {
 	const int family = addr_is_v4(&p->addr) ? AF_INET : AF_INET6;
 	const int fd = socket(family, type | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
@@ -115,7 +114,7 @@ probe_connect(struct probe *p, int type, probe_event_fn *fn, int events)
 {
 	struct sockaddr_storage sa;
 	const socklen_t len = probe_sockaddr(p, &sa);
-	const int fd = open_socket(p, type);
+	const int fd = probe_socket(p, type);
 
 	if (fd < 0) {
 		probe_fail_soon(p, PROBE_SKIPPED, "cannot open a socket: %s",

@@ -168,8 +168,8 @@ start(struct supervisor *s, bool foreground)
 	if (!foreground && !open_pidfile(s))
 		return false;
 	if (!open_loop(s) || !open_queues(s) || !open_icmp(s) ||
-	    !supervisor_build_state(s) || !supervisor_spawn(s) ||
-	    !supervisor_serve_requests(s))
+	    !supervisor_build_state(s) || !supervisor_open_routes(s) ||
+	    !supervisor_spawn(s) || !supervisor_serve_requests(s))
 		return false;
 	supervisor_watch(s);
 	if (sandbox_limit_supervisor(error) != 0) {
@@ -204,6 +204,7 @@ finish(struct supervisor *s)
 		s->status = EXIT_FAILURE;
 	if (s->exec != NULL)
 		exec_runner_free(s->exec);
+	supervisor_close_routes(s);
 	while (s->nqueues > 0)
 		close(s->queues[--s->nqueues]);
 	if (s->pidfile >= 0)

@@ -102,6 +102,7 @@ on_rebuild(struct ev_loop *loop, ev_timer *w, int events)
 	close(s->table_fd);
 	s->table = table;
 	s->table_fd = fd;
+	(void)supervisor_sync_routes(s);
 	/* Probes that ask by the new table come after it. */
 	hand_over(s, &s->checker);
 	hand_over(s, &s->balancer);

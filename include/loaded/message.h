@@ -12,15 +12,13 @@
 #include "loaded/probe_result.h"
 
 enum message_type {
-	MESSAGE_READY,       /* child to supervisor: at work */
-	MESSAGE_TABLE,       /* supervisor to child: a new table (fd) */
-	MESSAGE_TABLE_TAKEN, /* balancer to supervisor: in use everywhere */
+	MESSAGE_READY,            /* child to supervisor: at work */
+	MESSAGE_TABLE,            /* supervisor to child: a new table (fd) */
 	MESSAGE_RESTART_FAILOVER, /* supervisor to balancer */
-	MESSAGE_PROBE,            /* failover to checker or supervisor */
-	MESSAGE_RESULT,           /* the answer to it */
-	MESSAGE_FOUND,            /* failover to supervisor: addr serves pool */
-	MESSAGE_LOST,             /* failover to supervisor: slot is gone */
-	MESSAGE_SOCKET,           /* checker to supervisor and back (fd) */
+	MESSAGE_PROBE,  /* failover to another; perhaps a socket (fd) */
+	MESSAGE_RESULT, /* the answer to it */
+	MESSAGE_FOUND,  /* failover to supervisor: addr serves pool */
+	MESSAGE_LOST,   /* failover to supervisor: slot is gone */
 	MESSAGE_TYPES
 };
 

@@ -85,6 +85,9 @@ void probe_errno(struct probe_outcome *o, const struct probe *p, int error);
 /* Fills in *sa and returns its length. */
 socklen_t probe_sockaddr(const struct probe *p, struct sockaddr_storage *sa);
 
+/* A non-blocking socket of the probe's family with its mark, or -errno. */
+int probe_socket(const struct probe *p, int type);
+
 typedef void probe_event_fn(struct ev_loop *loop, ev_io *w, int events);
 
 /*

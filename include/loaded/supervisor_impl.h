@@ -48,13 +48,14 @@ struct supervisor {
 	struct ev_loop *loop; /* the default one */
 	ev_signal signals[4];
 	ev_child reaper;
-	ev_timer watchdog, overflows, rebuild, respawn;
+	ev_timer watchdog, overflows, rebuild, respawn, refresh;
 	ev_io requests_io;
 	struct child balancer, checker;
 	int requests[2]; /* failover thread */
 	int checks[2];   /* failover thread and checker, none of ours */
 	struct exec_runner *exec;
-	uint64_t *left_ns; /* owned: by place, when it became free */
+	struct routes *routes; /* owned; NULL without dr */
+	uint64_t *left_ns;     /* owned: by place, when it became free */
 	struct report report;
 	int status; /* of the whole, when the loop ends */
 };
@@ -71,6 +72,11 @@ void supervisor_take_lost(struct supervisor *s, const struct message *m);
 bool supervisor_spawn(struct supervisor *s);
 void supervisor_watch(struct supervisor *s);
 bool supervisor_stop_children(struct supervisor *s);
+
+/* supervisor_routes.c: policy routes; all do nothing without dr. */
+bool supervisor_open_routes(struct supervisor *s);
+bool supervisor_sync_routes(struct supervisor *s);
+void supervisor_close_routes(struct supervisor *s);
 
 /* supervisor_requests.c: what the failover thread asks for. */
 bool supervisor_serve_requests(struct supervisor *s);
