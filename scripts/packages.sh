@@ -4,7 +4,7 @@
 # To build the daemon, and to run a lab of network namespaces.
 # shellcheck disable=SC2034
 build_packages=(cmake make gcc libc6-dev pkg-config libconfig-dev libmnl-dev
-    libcap-dev libsystemd-dev)
+    libcap-dev libsystemd-dev libev-dev libcurl4-openssl-dev libssl-dev)
 # shellcheck disable=SC2034
 lab_packages=(iproute2 iptables nftables nginx-light curl procps)
 
@@ -12,7 +12,7 @@ lab_packages=(iproute2 iptables nftables nginx-light curl procps)
 # shellcheck disable=SC2034
 check_packages=(check clang-format universal-ctags pmccabe shellcheck
     mandoc git python3-pytest python3-pytest-timeout python3-scapy iperf3
-    dnsmasq-base bind9-dnsutils ethtool
+    dnsmasq-base bind9-dnsutils ethtool openssl ca-certificates
     qemu-system-x86 busybox-static kmod cpio)
 
 # Installs those of its arguments that are missing.  Services that come with

@@ -16,9 +16,9 @@
 
 /* A check of the table, made ready. */
 struct prepared {
-	struct expect *expect;      /* owned; NULL: any body will do */
-	const struct curl_blob *ca; /* borrowed; NULL: not wanted, or missing */
-	const char *problem;        /* why it can't be run, or NULL */
+	struct expect *expect;    /* owned; NULL: any body will do */
+	const struct http_ca *ca; /* borrowed; NULL: not wanted, or missing */
+	const char *problem;      /* why it can't be run, or NULL */
 };
 
 struct http_engine {
@@ -154,10 +154,12 @@ prepare(struct http_engine *e, const struct check *check, struct prepared *p)
 		p->problem = "the regular expression is no good";
 	if (check->type == CHECK_HTTP || !check->verify)
 		return 0;
-	p->ca = http_ca_get(&e->cas, check->ca_file);
-	if (p->ca != NULL)
+	result = http_ca_get(&e->cas, check->ca_file, &p->ca);
+	if (result == 0)
 		return 0;
-	p->problem = "the CA file was not to be had at the start";
+	p->problem = result == -EBADMSG ?
+	    "the CA file has no certificates, or broken ones" :
+	    "the CA file was not to be had at the start";
 	return -ENOENT;
 }
 
@@ -165,12 +167,13 @@ int
 http_engine_use(struct http_engine *e, const struct table *table)
 {
 	int error, result = 0;
+	const struct http_ca *ca;
 	uint32_t i;
 
 	drop_transfers(e);
 	free_prepared(e);
 	/* A later table may want it, when files are out of reach. */
-	(void)http_ca_get(&e->cas, "");
+	(void)http_ca_get(&e->cas, "", &ca);
 	e->prepared = calloc((size_t)table->nchecks + 1, sizeof(*e->prepared));
 	if (e->prepared == NULL)
 		return -ENOMEM;

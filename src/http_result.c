@@ -6,13 +6,9 @@
 #include "loaded/http_impl.h"
 
 #include <errno.h>
+#include <openssl/x509_vfy.h>
 #include <stdio.h>
 #include <string.h>
-
-/* OpenSSL's x509_vfy.h, whose numbers are part of its ABI. */
-#define X509_V_ERR_UNSPECIFIED 1
-#define X509_V_ERR_CERT_NOT_YET_VALID 9
-#define X509_V_ERR_CERT_HAS_EXPIRED 10
 
 #define RANGES_LEN (CHECK_STATUSES * sizeof("100-599,"))
 #define QUOTE_LEN 80

@@ -40,7 +40,7 @@ static const struct {
 	{ CURLOPT_PROTOCOLS_STR, "http,https" },
 	{ CURLOPT_PROXY, "" }, /* not even one from the environment */
 	{ CURLOPT_USERAGENT, "loaded" },
-	/* There are no files in the chroot; CAs come as a blob. */
+	/* There are no files in the chroot; CAs come from memory. */
 	{ CURLOPT_CAINFO, NULL },
 	{ CURLOPT_CAPATH, NULL },
 };
@@ -135,14 +135,14 @@ set_request(struct http_transfer *t, struct curl_slist *headers)
 }
 
 static bool
-set_trust(CURL *easy, const struct curl_blob *ca)
+set_trust(CURL *easy, const struct http_ca *ca)
 {
 	if (ca == NULL)
 		return set_number(easy, CURLOPT_SSL_VERIFYPEER, 0) &&
 		    set_number(easy, CURLOPT_SSL_VERIFYHOST, 0);
 	return set_number(easy, CURLOPT_SSL_VERIFYPEER, 1) &&
 	    set_number(easy, CURLOPT_SSL_VERIFYHOST, 2) &&
-	    curl_easy_setopt(easy, CURLOPT_CAINFO_BLOB, ca) == CURLE_OK;
+	    http_ca_trust(ca, easy);
 }
 
 /* libcurl closes it. */
@@ -216,7 +216,7 @@ set_callbacks(struct http_transfer *t)
 
 int
 http_transfer_open(struct http_transfer *t, struct curl_slist *headers,
-    const struct curl_blob *ca)
+    const struct http_ca *ca)
 {
 	t->easy = curl_easy_init();
 	if (t->easy == NULL)

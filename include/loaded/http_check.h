@@ -39,8 +39,9 @@ void http_engine_free(struct http_engine *e);
 /*
  * Gets ready for the checks of a table: CA files, regular expressions.  Ends
  * running requests; done is not called for them.  0; -ENOENT: a CA file could
- * not be read, as none can be after the chroot, and checks that need it end as
- * PROBE_SKIPPED; -ENOMEM: the engine is of no use until the next call.
+ * not be read, as none can be after the chroot, or has no certificates, and
+ * checks that need it end as PROBE_SKIPPED; -ENOMEM: the engine is of no use
+ * until the next call.
  */
 int http_engine_use(struct http_engine *e, const struct table *table);
 

@@ -18,6 +18,8 @@
 #define HTTP_BODY_MAX 16384U    /* what is behind is not looked at */
 #define HTTP_HEADERS_MAX 65536U /* of all headers together; more is an error */
 
+struct http_ca;
+
 /* One request on its way, from http_check_start() to done. */
 struct http_transfer {
 	LIST_ENTRY(http_transfer) entry;
@@ -42,7 +44,7 @@ struct http_transfer {
  * ca: whom to trust, borrowed; NULL: the certificate is not looked at.
  */
 int http_transfer_open(struct http_transfer *t, struct curl_slist *headers,
-    const struct curl_blob *ca);
+    const struct http_ca *ca);
 
 /* Releases all but t itself; easy must have left its multi handle. */
 void http_transfer_close(struct http_transfer *t);
@@ -70,14 +72,17 @@ bool http_multi_open(struct http_multi *m, struct ev_loop *loop,
 void http_multi_close(struct http_multi *m);
 
 /* CA files, in memory since before the chroot. */
-struct http_ca;
 LIST_HEAD(http_cas, http_ca);
 
 /*
- * The file's content, read now if it was not before; "": the system's.  NULL
- * if it can't be had.
+ * The file, read now if it was not before; "": the system's.  0; -ENOENT: it
+ * can't be had; -EBADMSG: it was read, but has no certificates, or broken ones.
  */
-const struct curl_blob *http_ca_get(struct http_cas *cas, const char *path);
+int http_ca_get(struct http_cas *cas, const char *path,
+    const struct http_ca **out);
+
+/* easy trusts what the file has, and nothing else; false: it can't. */
+bool http_ca_trust(const struct http_ca *ca, CURL *easy);
 void http_ca_free(struct http_cas *cas);
 
 #endif

@@ -1,7 +1,6 @@
 /*
  * test_http_check.c - HTTP checks against servers that answer well, badly, too
- * much, too late or not at all.  Certificates are tested with real servers, in
- * test/system.
+ * much, too late or not at all, and with certificates of all kinds.
  */
 #include "loaded/http_check.h"
 #include "runner.h"
@@ -9,12 +8,19 @@
 #include <arpa/inet.h>
 #include <check.h>
 #include <errno.h>
+#include <openssl/pem.h>
+#include <openssl/ssl.h>
+#include <openssl/x509v3.h>
 #include <poll.h>
 #include <pthread.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #define REQUEST_LEN 4096
@@ -28,6 +34,8 @@ struct server {
 	void (*serve)(struct server *s, int client);
 	const char *text;
 	char request[REQUEST_LEN];
+	SSL_CTX *tls;
+	int reused; /* TLS sessions that were no new ones */
 	pthread_t thread;
 };
 
@@ -385,7 +393,8 @@ END_TEST
 START_TEST(a_body_is_looked_at_up_to_its_bound)
 {
 	static char text[64 + BODY_MAX + 100];
-	const int head = snprintf(text, sizeof(text), "HTTP/1.1 200 OK\r\n\r\n");
+	const int head = snprintf(text, sizeof(text),
+	    "HTTP/1.1 200 OK\r\n\r\n");
 	struct server s;
 	struct trial t;
 
@@ -397,7 +406,8 @@ START_TEST(a_body_is_looked_at_up_to_its_bound)
 	t.t.check[1].expect.len = 6;
 	memcpy(t.t.check[1].expect.b, "needle", 6);
 	run(&t);
-	ck_assert_int_eq(t.outcome.result, _i == 0 ? PROBE_OK : PROBE_HTTP_BODY);
+	ck_assert_int_eq(t.outcome.result,
+	    _i == 0 ? PROBE_OK : PROBE_HTTP_BODY);
 	teardown(&t);
 	stop_server(&s);
 }
@@ -521,9 +531,8 @@ START_TEST(the_request_says_what_the_config_says)
 	assert_outcome(&t, PROBE_OK, "http status 204");
 	snprintf(host, sizeof(host), "\r\nHost: www.example.org:%u\r\n",
 	    s.port);
-	ck_assert_int_eq(strncmp(s.request, "OPTIONS /a/../b?c=d HTTP/1.1\r\n",
-			     30),
-	    0);
+	ck_assert_int_eq(
+	    strncmp(s.request, "OPTIONS /a/../b?c=d HTTP/1.1\r\n", 30), 0);
 	ck_assert_ptr_nonnull(strstr(s.request, host));
 	ck_assert_ptr_nonnull(strstr(s.request, "\r\nUser-Agent: loaded\r\n"));
 	ck_assert_ptr_nonnull(strstr(s.request, "\r\nConnection: close\r\n"));
@@ -612,8 +621,7 @@ START_TEST(a_given_socket_is_used_and_closed)
 	start_server(&s, serve_port, HEAD_OK "hello");
 	t.request.port = s.port;
 	t.request.fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-	ck_assert_int_eq(bind(t.request.fd, (struct sockaddr *)&sa,
-			     sizeof(sa)),
+	ck_assert_int_eq(bind(t.request.fd, (struct sockaddr *)&sa, sizeof(sa)),
 	    0);
 	getsockname(t.request.fd, (struct sockaddr *)&sa, &len);
 	snprintf(port, sizeof(port), "%u", ntohs(sa.sin_port));
@@ -756,6 +764,433 @@ START_TEST(a_path_that_is_none_counts_against_nobody)
 }
 END_TEST
 
+/* --- certificates -------------------------------------------------------- */
+
+#define HOST "www.example.org"
+#define DAY (24L * 60 * 60)
+#define LONG_FILE 300 /* certificates */
+
+enum { ROOT, OTHER, MIDDLE, LEAF, BELOW, EXPIRED, FUTURE, ALONE, CERTS };
+enum { TEXT = CERTS, BROKEN, LONG, FILES }; /* more files */
+
+/* Who signed whom, and the days they are good from and to. */
+static const struct {
+	const char *name;
+	int issuer;
+	bool ca;
+	long from, to;
+} people[CERTS] = {
+	[ROOT] = { "root", ROOT, true, -20, 20 },
+	[OTHER] = { "other", OTHER, true, -20, 20 },
+	[MIDDLE] = { "middle", ROOT, true, -20, 20 },
+	[LEAF] = { HOST, ROOT, false, -1, 1 },
+	[BELOW] = { HOST, MIDDLE, false, -1, 1 },
+	[EXPIRED] = { HOST, ROOT, false, -2, -1 },
+	[FUTURE] = { HOST, ROOT, false, 1, 2 },
+	[ALONE] = { HOST, ALONE, false, -1, 1 },
+};
+
+/* Made once, for all tests. */
+static struct {
+	EVP_PKEY *key[CERTS];
+	X509 *cert[CERTS];
+	char dir[32];
+} pki;
+
+static const char *
+ca_path(char path[static CHECK_PATH_LEN], int file)
+{
+	snprintf(path, CHECK_PATH_LEN, "%s/%d.pem", pki.dir, file);
+	return path;
+}
+
+static void
+add_extension(X509 *cert, int nid, const char *value)
+{
+	X509_EXTENSION *e = X509V3_EXT_conf_nid(NULL, NULL, nid, value);
+
+	ck_assert_int_eq(X509_add_ext(cert, e, -1), 1);
+	X509_EXTENSION_free(e);
+}
+
+static void
+make_person(int i)
+{
+	const int issuer = people[i].issuer;
+	X509 *cert = X509_new();
+	X509_NAME *name = X509_get_subject_name(cert);
+
+	pki.key[i] = EVP_EC_gen("P-256");
+	pki.cert[i] = cert;
+	X509_set_version(cert, X509_VERSION_3);
+	ASN1_INTEGER_set(X509_get_serialNumber(cert), i + 1);
+	X509_gmtime_adj(X509_getm_notBefore(cert), people[i].from * DAY);
+	X509_gmtime_adj(X509_getm_notAfter(cert), people[i].to * DAY);
+	X509_NAME_add_entry_by_txt(name, "CN", MBSTRING_ASC,
+	    (const unsigned char *)people[i].name, -1, -1, 0);
+	X509_set_issuer_name(cert, X509_get_subject_name(pki.cert[issuer]));
+	X509_set_pubkey(cert, pki.key[i]);
+	if (people[i].ca)
+		add_extension(cert, NID_basic_constraints, "critical,CA:TRUE");
+	else
+		add_extension(cert, NID_subject_alt_name, "DNS:" HOST);
+	ck_assert_int_gt(X509_sign(cert, pki.key[issuer], EVP_sha256()), 0);
+}
+
+static FILE *
+create(int file)
+{
+	char path[CHECK_PATH_LEN];
+	FILE *f = fopen(ca_path(path, file), "w");
+
+	ck_assert_ptr_nonnull(f);
+	return f;
+}
+
+/* As many roots of no interest, and then ours. */
+static void
+make_long_file(void)
+{
+	X509 *cert = X509_dup(pki.cert[OTHER]);
+	FILE *f = create(LONG);
+	char text[16];
+
+	for (int i = 0; i < LONG_FILE; i++) {
+		X509_NAME *name = X509_NAME_new();
+
+		snprintf(text, sizeof(text), "root %d", i);
+		X509_NAME_add_entry_by_txt(name, "CN", MBSTRING_ASC,
+		    (const unsigned char *)text, -1, -1, 0);
+		X509_set_subject_name(cert, name);
+		X509_set_issuer_name(cert, name);
+		X509_NAME_free(name);
+		X509_sign(cert, pki.key[OTHER], EVP_sha256());
+		PEM_write_X509(f, cert);
+	}
+	X509_free(cert);
+	PEM_write_X509(f, pki.cert[ROOT]);
+	fclose(f);
+}
+
+static void
+make_pki(void)
+{
+	FILE *f;
+
+	strcpy(pki.dir, "/tmp/http_check.XXXXXX");
+	ck_assert_ptr_nonnull(mkdtemp(pki.dir));
+	for (int i = 0; i < CERTS; i++) {
+		make_person(i);
+		f = create(i);
+		PEM_write_X509(f, pki.cert[i]);
+		fclose(f);
+	}
+	f = create(TEXT);
+	fputs("no certificate\n", f);
+	fclose(f);
+	f = create(BROKEN);
+	PEM_write_X509(f, pki.cert[ROOT]);
+	fputs("-----BEGIN CERTIFICATE-----\nAAAA\n"
+	      "-----END CERTIFICATE-----\n",
+	    f);
+	fclose(f);
+	make_long_file();
+}
+
+static void
+remove_pki(void)
+{
+	char path[CHECK_PATH_LEN];
+
+	for (int i = 0; i < FILES; i++)
+		unlink(ca_path(path, i));
+	rmdir(pki.dir);
+	for (int i = 0; i < CERTS; i++) {
+		X509_free(pki.cert[i]);
+		EVP_PKEY_free(pki.key[i]);
+	}
+}
+
+static void
+serve_tls(struct server *s, int client)
+{
+	SSL *tls = SSL_new(s->tls);
+
+	SSL_set_fd(tls, client);
+	if (SSL_accept(tls) == 1 &&
+	    SSL_read(tls, s->request, sizeof(s->request)) > 0) {
+		s->reused += SSL_session_reused(tls);
+		SSL_write(tls, s->text, (int)strlen(s->text));
+		SSL_shutdown(tls);
+	}
+	SSL_free(tls);
+}
+
+/* With the chain that is sent, the issuer too if there is a middle one. */
+static void
+prepare_tls_server(struct server *s, int who, bool with_issuer)
+{
+	const struct sigaction ignore = { .sa_handler = SIG_IGN };
+
+	sigaction(SIGPIPE, &ignore, NULL);
+	*s = (struct server){ .serve = serve_tls, .text = HEAD_OK "hello" };
+	s->tls = SSL_CTX_new(TLS_server_method());
+	ck_assert_int_eq(SSL_CTX_use_certificate(s->tls, pki.cert[who]), 1);
+	ck_assert_int_eq(SSL_CTX_use_PrivateKey(s->tls, pki.key[who]), 1);
+	SSL_CTX_set_mode(s->tls, SSL_MODE_AUTO_RETRY);
+	/* Else OpenSSL would add what it finds in the system's files. */
+	SSL_CTX_set_mode(s->tls, SSL_MODE_NO_AUTO_CHAIN);
+	if (with_issuer)
+		SSL_CTX_add1_chain_cert(s->tls, pki.cert[people[who].issuer]);
+	listen_on(s, "127.0.0.1");
+}
+
+static void
+start_tls_server(struct server *s, int who, bool with_issuer)
+{
+	prepare_tls_server(s, who, with_issuer);
+	ck_assert_int_eq(pthread_create(&s->thread, NULL, run_server, s), 0);
+}
+
+static void
+stop_tls_server(struct server *s)
+{
+	stop_server(s);
+	SSL_CTX_free(s->tls);
+}
+
+static void
+setup_tls(struct trial *t, const struct server *s, int file)
+{
+	struct check *check = &t->t.check[1];
+
+	setup(t);
+	check->type = CHECK_HTTPS;
+	check->verify = true;
+	strcpy(check->host, HOST);
+	ca_path(check->ca_file, file);
+	t->request.port = s->port;
+}
+
+#define UNTRUSTED "certificate not trusted: "
+
+/* Who serves, who is trusted, for what name, and what is to come of it. */
+static const struct {
+	int who;
+	bool with_issuer;
+	int file;
+	const char *host;
+	bool verify;
+	enum probe_result result;
+	const char *outcome;
+} certificates[] = {
+	{ LEAF, false, ROOT, HOST, true, PROBE_OK, "http status 200" },
+	{ LEAF, false, LONG, HOST, true, PROBE_OK, "http status 200" },
+	{ BELOW, true, ROOT, HOST, true, PROBE_OK, "http status 200" },
+	{ BELOW, false, MIDDLE, HOST, true, PROBE_OK, "http status 200" },
+	{ ALONE, false, ALONE, HOST, true, PROBE_OK, "http status 200" },
+	{ BELOW, false, ROOT, HOST, true, PROBE_CERTIFICATE_UNTRUSTED,
+	    UNTRUSTED "unable to get local issuer certificate" },
+	{ LEAF, false, OTHER, HOST, true, PROBE_CERTIFICATE_UNTRUSTED,
+	    UNTRUSTED "unable to get local issuer certificate" },
+	{ ALONE, false, ROOT, HOST, true, PROBE_CERTIFICATE_UNTRUSTED,
+	    UNTRUSTED "self-signed certificate" },
+	{ EXPIRED, false, ROOT, HOST, true, PROBE_CERTIFICATE_EXPIRED,
+	    "certificate expired" },
+	{ FUTURE, false, ROOT, HOST, true, PROBE_CERTIFICATE_EXPIRED,
+	    "certificate not yet valid" },
+	{ LEAF, false, ROOT, "example.org", true, PROBE_CERTIFICATE_NAME,
+	    "certificate is not for example.org" },
+	{ LEAF, false, ROOT, "", true, PROBE_CERTIFICATE_NAME,
+	    "certificate is not for 127.0.0.1" },
+	{ ALONE, false, ROOT, HOST, false, PROBE_OK, "http status 200" },
+	{ EXPIRED, false, OTHER, "", false, PROBE_OK, "http status 200" },
+};
+
+START_TEST(a_certificate_is_judged_by_chain_dates_and_name)
+{
+	struct server s;
+	struct trial t;
+
+	start_tls_server(&s, certificates[_i].who,
+	    certificates[_i].with_issuer);
+	setup_tls(&t, &s, certificates[_i].file);
+	strcpy(t.t.check[1].host, certificates[_i].host);
+	t.t.check[1].verify = certificates[_i].verify;
+	run(&t);
+	assert_outcome(&t, certificates[_i].result, certificates[_i].outcome);
+	teardown(&t);
+	stop_tls_server(&s);
+}
+END_TEST
+
+/* Once with one, once with the other, and again. */
+START_TEST(checks_do_not_trust_each_others_files)
+{
+	struct server s;
+	struct trial t;
+
+	start_tls_server(&s, LEAF, false);
+	setup_tls(&t, &s, ROOT);
+	t.t.check[0] = t.t.check[1];
+	ca_path(t.t.check[0].ca_file, OTHER);
+	run(&t);
+	for (uint32_t i = 0; i < 4; i++) {
+		t.request.check_index = i % 2;
+		t.request.check = &t.t.check[i % 2];
+		t.calls = 0;
+		start(&t);
+		run_for(&t, 20);
+		ck_assert_str_eq(probe_result_name(t.outcome.result),
+		    i % 2 == 1 ? "ok" : "certificate_untrusted");
+	}
+	teardown(&t);
+	stop_tls_server(&s);
+}
+END_TEST
+
+START_TEST(every_check_makes_a_new_tls_session)
+{
+	struct server s;
+	struct trial t;
+
+	start_tls_server(&s, LEAF, false);
+	setup_tls(&t, &s, ROOT);
+	for (int i = 0; i < 3; i++) {
+		t.calls = 0;
+		run(&t);
+		ck_assert_int_eq(t.outcome.result, PROBE_OK);
+	}
+	teardown(&t);
+	stop_tls_server(&s);
+	ck_assert_int_eq(s.reused, 0);
+}
+END_TEST
+
+START_TEST(a_ca_file_that_is_none_counts_against_nobody)
+{
+	struct server s;
+	struct trial t;
+
+	start_tls_server(&s, LEAF, false);
+	setup_tls(&t, &s, _i);
+	for (int i = 0; i < 2; i++) {
+		ck_assert_int_eq(http_engine_use(t.engine, &t.t.table),
+		    -ENOENT);
+		t.calls = 0;
+		start(&t);
+		run_for(&t, 20);
+		assert_outcome(&t, PROBE_SKIPPED,
+		    "the CA file has no certificates, or broken ones");
+	}
+	teardown(&t);
+	stop_tls_server(&s);
+}
+END_TEST
+
+/* The CPU time of checks, in seconds; the server's thread has its own. */
+static double
+cost(struct trial *t, int checks)
+{
+	struct timespec from, to;
+
+	run(t);
+	clock_gettime(CLOCK_THREAD_CPUTIME_ID, &from);
+	for (int i = 0; i < checks; i++) {
+		t->calls = 0;
+		start(t);
+		run_for(t, 20);
+		ck_assert_int_eq(t->outcome.result, PROBE_OK);
+	}
+	clock_gettime(CLOCK_THREAD_CPUTIME_ID, &to);
+	t->calls = 0;
+	return (double)(to.tv_sec - from.tv_sec) +
+	    (double)(to.tv_nsec - from.tv_nsec) / 1e9;
+}
+
+START_TEST(a_long_ca_file_costs_no_more_than_a_short_one)
+{
+	double with_one, with_many;
+	struct server s;
+	struct trial t;
+
+	start_tls_server(&s, LEAF, false);
+	setup_tls(&t, &s, ROOT);
+	with_one = cost(&t, 20);
+	ca_path(t.t.check[1].ca_file, LONG);
+	with_many = cost(&t, 20);
+	printf("a check: %.2f ms, %.2f ms with %d certificates\n",
+	    with_one / 20 * 1000, with_many / 20 * 1000, LONG_FILE + 1);
+	ck_assert_double_lt(with_many, with_one * 4);
+	teardown(&t);
+	stop_tls_server(&s);
+}
+END_TEST
+
+/* The child's: what a check comes to in there. */
+static int
+run_in_chroot(const struct server *s, const char *root)
+{
+	struct trial t;
+
+	setup_tls(&t, s, ROOT);
+	if (http_engine_use(t.engine, &t.t.table) != 0 || chroot(root) != 0 ||
+	    chdir("/") != 0 || setgid(65534) != 0 || setuid(65534) != 0)
+		return 100;
+	run(&t);
+	teardown(&t);
+	return (int)t.outcome.result;
+}
+
+START_TEST(in_an_empty_chroot_a_certificate_is_still_verified)
+{
+	char root[] = "/tmp/http_check.XXXXXX";
+	struct server s;
+	int status;
+	pid_t pid;
+
+	if (geteuid() != 0) {
+		printf("no chroot: not root\n");
+		return;
+	}
+	ck_assert_ptr_nonnull(mkdtemp(root));
+	ck_assert_int_eq(chmod(root, 0755), 0);
+	prepare_tls_server(&s, _i == 0 ? LEAF : ALONE, false);
+	fflush(NULL);
+	/* Before there is a thread, which might hold a lock just now. */
+	pid = fork();
+	if (pid == 0)
+		_exit(run_in_chroot(&s, root));
+	ck_assert_int_eq(pthread_create(&s.thread, NULL, run_server, &s), 0);
+	ck_assert_int_eq(waitpid(pid, &status, 0), pid);
+	stop_tls_server(&s);
+	rmdir(root);
+	ck_assert(WIFEXITED(status));
+	ck_assert_int_eq(WEXITSTATUS(status),
+	    _i == 0 ? PROBE_OK : PROBE_CERTIFICATE_UNTRUSTED);
+}
+END_TEST
+
+static TCase *
+certificate_tests(void)
+{
+	TCase *tests = tcase_create("certificates");
+
+	tcase_add_unchecked_fixture(tests, make_pki, remove_pki);
+	tcase_add_loop_test(tests,
+	    a_certificate_is_judged_by_chain_dates_and_name, 0,
+	    sizeof(certificates) / sizeof(certificates[0]));
+	tcase_add_test(tests, checks_do_not_trust_each_others_files);
+	tcase_add_test(tests, every_check_makes_a_new_tls_session);
+	tcase_add_loop_test(tests, a_ca_file_that_is_none_counts_against_nobody,
+	    TEXT, LONG);
+	tcase_add_test(tests, a_long_ca_file_costs_no_more_than_a_short_one);
+	tcase_add_loop_test(tests,
+	    in_an_empty_chroot_a_certificate_is_still_verified, 0, 2);
+	tcase_set_timeout(tests, 60);
+	return tests;
+}
+
 int
 main(void)
 {
@@ -791,5 +1226,6 @@ main(void)
 	suite_add_tcase(suite, silence);
 	suite_add_tcase(suite, asked);
 	suite_add_tcase(suite, life);
+	suite_add_tcase(suite, certificate_tests());
 	return run_suite(suite);
 }
