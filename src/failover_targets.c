@@ -118,6 +118,7 @@ init_run(struct check_run *run, struct target *t, const struct check *check,
 	if (check->type == CHECK_AGENT)
 		conf = (struct hstate_conf){ .rise = 1, .fall = 1 };
 	run->target = t;
+	run->left_s = -1;
 	run->said_down = check->type == CHECK_AGENT &&
 	    t->record.verdict == HSTATE_DOWN;
 	run->probe = (struct probe){
@@ -180,6 +181,7 @@ inherit(struct target *t, const struct target *old)
 	t->suspect = old->suspect;
 	t->urgent_ns = old->urgent_ns;
 	for (i = 0; i < t->nruns; i++) {
+		t->runs[i].left_s = old->runs[i].left_s;
 		t->runs[i].state = old->runs[i].state;
 		t->runs[i].said_down = old->runs[i].said_down;
 	}
@@ -198,6 +200,9 @@ static void
 stop_runs(struct failover *f, struct check_run *runs, uint32_t count)
 {
 	for (uint32_t i = 0; i < count; i++) {
+		runs[i].left_s = ev_is_active(&runs[i].next) ?
+		    ev_timer_remaining(f->loop, &runs[i].next) :
+		    0;
 		ev_timer_stop(f->loop, &runs[i].next);
 		probe_stop(&runs[i].probe);
 	}
@@ -318,8 +323,12 @@ begin_run(struct check_run *run)
 	    fast_ms(check) :
 	    check->interval_ms;
 
-	begin_after(run,
-	    (double)(failover_random(run->target->f) % spread_ms) / MS_PER_S);
+	if (run->left_s >= 0)
+		begin_after(run, run->left_s);
+	else
+		begin_after(run,
+		    (double)(failover_random(run->target->f) % spread_ms) /
+			MS_PER_S);
 }
 
 void

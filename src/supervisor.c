@@ -53,20 +53,33 @@ open_queues(struct supervisor *s)
 	return true;
 }
 
-/* Echo requests of all backends go through one socket for each family. */
+static bool
+needs_icmp(const struct table *t)
+{
+	bool needs = t->discover.ncalls > 0;
+
+	for (uint32_t i = 0; i < t->nchecks; i++)
+		needs |= table_check(t, i)->type == CHECK_ICMP;
+	return needs && t->failover;
+}
+
+/*
+ * Echo requests of all backends go through one socket for each family.  A
+ * kernel may be without IPv6, a container without the right.
+ */
 static bool
 open_icmp(struct supervisor *s)
 {
 	const int type = SOCK_RAW | SOCK_NONBLOCK | SOCK_CLOEXEC;
+	int error;
 
-	s->icmp4 = socket(AF_INET, type, IPPROTO_ICMP);
 	s->icmp6 = socket(AF_INET6, type, IPPROTO_ICMPV6);
-	if (s->icmp4 < 0)
-		log_errno(errno, "cannot open a raw socket");
-	/* A kernel may be without IPv6. */
-	if (s->icmp6 < 0 && errno != EAFNOSUPPORT)
-		log_errno(errno, "cannot open a raw socket for IPv6");
-	return s->icmp4 >= 0;
+	s->icmp4 = socket(AF_INET, type, IPPROTO_ICMP);
+	error = errno;
+	if (s->icmp4 >= 0 || !needs_icmp(s->table))
+		return true;
+	log_errno(error, "cannot open a raw socket");
+	return false;
 }
 
 /* A probe of each backend at a time needs a descriptor. */
@@ -167,8 +180,8 @@ start(struct supervisor *s, bool foreground)
 	raise_limits();
 	if (!foreground && !open_pidfile(s))
 		return false;
-	if (!open_loop(s) || !open_queues(s) || !open_icmp(s) ||
-	    !supervisor_build_state(s) || !supervisor_open_routes(s) ||
+	if (!open_loop(s) || !open_queues(s) || !supervisor_build_state(s) ||
+	    !open_icmp(s) || !supervisor_open_routes(s) ||
 	    !supervisor_spawn(s) || !supervisor_serve_requests(s))
 		return false;
 	supervisor_watch(s);

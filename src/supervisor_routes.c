@@ -4,6 +4,7 @@
  * goes belongs to a backend that is lost already.
  */
 #include <errno.h>
+#include <net/if.h>
 #include <stdlib.h>
 
 #include "loaded/log.h"
@@ -43,6 +44,7 @@ collect(const struct supervisor *s, struct route_backend *wanted)
 	const struct table *t = s->table;
 	const struct sched_member *members = table_members(t);
 	const struct table_backend *backends = table_backends(t);
+	const uint32_t private = if_nametoindex(s->conf->private_if);
 	uint32_t count = 0, pool = TABLE_NO_POOL;
 	bool wants = false;
 
@@ -55,7 +57,7 @@ collect(const struct supervisor *s, struct route_backend *wanted)
 			wanted[count++] = (struct route_backend){
 				.addr = members[i].addr,
 				.slot = members[i].slot,
-				.ifindex = s->scope,
+				.ifindex = private,
 			};
 	}
 	qsort(wanted, count, sizeof(*wanted), compare_slots);
