@@ -12,7 +12,7 @@
 #include "loaded/probe_impl.h"
 
 #define CALL_INDEX UINT32_MAX
-#define CALLS_KEPT 2
+#define CALLS_KEPT 16
 /* Batches read before the loop goes on: the answers of 16,384 probes. */
 #define READS_AT_ONCE 256
 
@@ -278,7 +278,8 @@ probe_icmp_call(struct probe_engine *e, const struct addr *to,
 
 	if (s->io.fd < 0)
 		return -ENOTSOCK;
-	s->calls[1] = s->calls[0];
+	memmove(&s->calls[1], &s->calls[0],
+	    sizeof(s->calls) - sizeof(s->calls[0]));
 	s->calls[0] = echo.nonce;
 	return probe_icmp_io_call(s->io.fd, to, from, e->conf.scope, &echo);
 }
