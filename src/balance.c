@@ -3,8 +3,9 @@
  * called by the workers.  A new flow goes on to balance_admit.c; what becomes
  * of one whose backend is lost is decided in balance_lost.c.
  *
- * Each path ends in one call of pass(), drop(), refuse() or send_to(), which
- * set action and reason together: every packet gets one of each.
+ * Each path ends in one call of pass(), drop(), refuse(), send_to() or
+ * forward(), which set action and reason together: every packet gets one of
+ * each.
  */
 #include "loaded/balance.h"
 
@@ -28,14 +29,23 @@ drop(struct balance_packet *bp, enum balance_reason reason)
 	bp->reason = reason;
 }
 
-/* A GSO packet can't be cut down to an answer: its segment size would stay. */
+/*
+ * A GSO packet can't be cut down to an answer: its segment size would stay.
+ * Of one that is not whole too little is known.
+ */
+static bool
+is_mute(const struct balance_packet *bp)
+{
+	return bp->gso || bp->truncated;
+}
+
 static void
 refuse(struct balance_packet *bp, enum balance_reason reason)
 {
 	size_t len = 0;
 
 	drop(bp, reason);
-	if (!bp->gso)
+	if (!is_mute(bp))
 		len = refuse_packet(&bp->pkt);
 	if (len == 0)
 		return;
@@ -44,13 +54,36 @@ refuse(struct balance_packet *bp, enum balance_reason reason)
 	bp->refused = 1;
 }
 
+/* A packet of which only the head is here can't replace itself. */
 static void
 send_to(struct balance_packet *bp, const struct rewrite *rw,
     enum balance_reason reason)
 {
+	if (bp->truncated) {
+		drop(bp, BALANCE_TRUNCATED);
+		return;
+	}
 	rewrite_apply(&bp->pkt, rw, bp->csum);
 	bp->action = BALANCE_SEND;
 	bp->reason = reason;
+}
+
+/* To the flow's backend, in the way of its service. */
+static void
+forward(const struct balance *b, struct balance_packet *bp,
+    const struct flow *f, enum balance_reason reason)
+{
+	struct rewrite rw = { .end = REWRITE_DST };
+
+	bp->backend = f->backend;
+	if (f->forward == FORWARD_DR) {
+		bp->mark = TABLE_MARK_BASE + f->backend;
+		pass(bp, reason);
+		return;
+	}
+	rw.addr = table_addr_by_id(b->table, f->server)->addr;
+	rw.port_be = f->server_port_be;
+	send_to(bp, &rw, reason);
 }
 
 /* What happens to a packet to a VIP that is not whole TCP or UDP. */
@@ -84,6 +117,14 @@ decide_odd(struct balance_packet *bp)
 	}
 }
 
+static enum tcp_state
+step(const struct flow *f, enum tcp_dir dir, uint8_t flags)
+{
+	if (f->forward == FORWARD_DR)
+		return tcp_state_step_input_only(f->state, flags);
+	return tcp_state_step(f->state, dir, flags);
+}
+
 /* One packet of a known flow was seen; the stripe is locked. */
 static void
 follow(struct balance *b, const struct balance_packet *bp, struct flow *f,
@@ -93,8 +134,7 @@ follow(struct balance *b, const struct balance_packet *bp, struct flow *f,
 
 	if (f->proto == IPPROTO_TCP) {
 		balance_watch(b, bp, f, dir);
-		f->state = (uint8_t)tcp_state_step(f->state, dir,
-		    bp->pkt.tcp_flags);
+		f->state = (uint8_t)step(f, dir, bp->pkt.tcp_flags);
 		class = balance_tcp_class(f->state);
 	}
 	flow_touch(&b->flows, &bp->hash, f, class, b->table->timeout[class],
@@ -121,7 +161,6 @@ static bool
 decide_known(struct balance *b, struct balance_packet *bp)
 {
 	enum balance_fate fate = BALANCE_FATE_REPLACED;
-	struct rewrite rw = { .end = REWRITE_DST };
 	struct flow copy;
 	struct flow *f;
 	bool renew;
@@ -131,7 +170,7 @@ decide_known(struct balance *b, struct balance_packet *bp)
 	if (f != NULL)
 		fate = balance_fate(b, bp, f);
 	if (fate != BALANCE_FATE_LIVES) {
-		if (f != NULL && !(fate == BALANCE_FATE_LOST && bp->gso))
+		if (f != NULL && !(fate == BALANCE_FATE_LOST && is_mute(bp)))
 			flow_remove(&b->flows, &bp->hash, f);
 		flow_unlock(&b->flows, &bp->hash);
 		return end_known(bp, fate);
@@ -145,17 +184,13 @@ decide_known(struct balance *b, struct balance_packet *bp)
 
 	if (renew)
 		balance_persist_renew(b, &copy);
-	rw.addr = table_addr_by_id(b->table, copy.server)->addr;
-	rw.port_be = copy.server_port_be;
-	bp->backend = copy.backend;
-	send_to(bp, &rw, BALANCE_CLIENT);
+	forward(b, bp, &copy, BALANCE_CLIENT);
 	return true;
 }
 
 static void
 decide_new(struct balance *b, struct balance_packet *bp)
 {
-	struct rewrite rw = { .end = REWRITE_DST };
 	const struct table_service *s;
 	enum balance_reason reason;
 	struct flow flow;
@@ -178,10 +213,7 @@ decide_new(struct balance *b, struct balance_packet *bp)
 			drop(bp, reason);
 		return;
 	}
-	rw.addr = table_addr_by_id(b->table, flow.server)->addr;
-	rw.port_be = flow.server_port_be;
-	bp->backend = flow.backend;
-	send_to(bp, &rw, reason);
+	forward(b, bp, &flow, reason);
 }
 
 static void
@@ -189,8 +221,6 @@ decide_from_client(struct balance *b, struct balance_packet *bp)
 {
 	if (bp->parsed != PKT_OK)
 		decide_odd(bp);
-	else if (bp->truncated)
-		drop(bp, BALANCE_TRUNCATED);
 	else if (!decide_known(b, bp))
 		decide_new(b, bp);
 }
@@ -214,8 +244,6 @@ decide_from_backend(struct balance *b, struct balance_packet *bp)
 	}
 	if (f == NULL)
 		pass(bp, BALANCE_NO_FLOW);
-	else if (bp->truncated)
-		drop(bp, BALANCE_TRUNCATED);
 	else
 		send_to(bp, &rw, BALANCE_REPLY);
 }
@@ -236,6 +264,7 @@ balance_prepare(const struct balance *b, struct balance_packet *bp)
 	bp->vip = NULL;
 	bp->server = NULL;
 	bp->refused = 0;
+	bp->mark = 0;
 	bp->parsed = pkt_parse(p, bp->data, bp->len);
 	if (bp->parsed == PKT_BAD_IP)
 		return;

@@ -144,6 +144,7 @@ make_flow(const struct balance *b, const struct balance_packet *bp,
 		.vip_port_be = p->dport_be,
 		.server_port_be = m->port_be != 0 ? m->port_be : p->dport_be,
 		.proto = p->proto,
+		.forward = s->forward,
 		.refreshed = b->now,
 		.class = FLOW_UDP,
 	};

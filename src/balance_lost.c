@@ -69,7 +69,8 @@ balance_watch(const struct balance *b, const struct balance_packet *bp,
 	    (flags & OPENING) == PKT_SYN;
 	const bool reset = dir == TCP_FROM_BACKEND && (flags & PKT_RST);
 
-	if (!(again || reset) || f->state != TCP_STATE_SYN_SENT)
+	if (!(again || reset) || f->state != TCP_STATE_SYN_SENT ||
+	    f->forward == FORWARD_DR)
 		return;
 	atomic_fetch_add_explicit(&b->backends[f->backend].suspect, 1,
 	    memory_order_relaxed);

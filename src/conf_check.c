@@ -38,14 +38,12 @@ resolve_pool(struct conf_report *r, struct conf_service *service)
 {
 	const int pool = conf_check_find_pool(r->conf, service->pool_name);
 
-	if (pool < 0) {
+	service->pool = pool < 0 ? TABLE_NO_POOL : (uint32_t)pool;
+	if (pool < 0)
 		conf_report_error(r, conf_report_where(r, service->pool_name),
 		    "services \"%s\": pool \"%s\" is not defined",
 		    service->name, service->pool_name);
-		return false;
-	}
-	service->pool = (uint32_t)pool;
-	return true;
+	return pool >= 0;
 }
 
 static void
@@ -145,6 +143,7 @@ conf_check(struct conf_report *r)
 	conf_check_failover(r);
 	conf_check_pools(r);
 	check_services(r);
+	conf_check_forwards(r);
 	conf_check_overlaps(r);
 	conf_check_probes(r);
 	/* Last, because it moves the pool's backends away from their places. */

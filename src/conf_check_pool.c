@@ -134,27 +134,12 @@ check_source(struct conf_report *r, const struct conf_backend *backend)
 	}
 }
 
-static bool
-is_reachable(const struct conf *conf, const struct addr *addr)
-{
-	for (uint32_t i = 0; i < conf->nbackend_networks; i++) {
-		if (prefix_contains(&conf->backend_networks[i], addr))
-			return true;
-	}
-	return conf->nbackend_networks == 0;
-}
-
 static void
 check_backend(struct conf_report *r, const struct conf_backend *backend)
 {
 	char text[ADDR_STRLEN];
 	struct prefix local;
 
-	if (!is_reachable(r->conf, &backend->addr))
-		conf_report_error(r, conf_report_where(r, &backend->addr),
-		    "backend %s is in none of backend_networks, so its replies "
-		    "would not be seen",
-		    addr_format(&backend->addr, text));
 	if (r->conf->private_if[0] == '\0' &&
 	    prefix_parse(&local, "fe80::/10") == 0 &&
 	    prefix_contains(&local, &backend->addr))

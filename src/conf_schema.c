@@ -18,7 +18,7 @@
 static const struct conf_word forwards[] = {
 	{ "nat", FORWARD_NAT, false },
 	{ "fullnat", FORWARD_FULLNAT, true },
-	{ "dr", FORWARD_DR, true },
+	{ "dr", FORWARD_DR, false },
 	{ "tunnel", FORWARD_TUNNEL, true },
 	{ "cluster", FORWARD_CLUSTER, true },
 	{ NULL, 0, false },
@@ -254,7 +254,8 @@ static const struct conf_key services_keys[] = {
 	  .help = "The pool whose backends serve it." },
 	{ .name = "forward", .type = CONF_WORD, .preset = "nat",
 	  .words = forwards, FIELD(conf_service, forward),
-	  .help = "How packets get to a backend; only nat is supported yet." },
+	  .help = "How packets get to a backend; others are not supported "
+	      "yet." },
 	{ .name = "scheduler", .type = CONF_WORD, .preset = "wrr",
 	  FIELD(conf_service, scheduler),
 	  .help = "Which backend gets a new flow." },
@@ -305,8 +306,8 @@ static const struct conf_key root_keys[] = {
 	  .help = "Size of the flow table, and when idle flows leave it." },
 	{ .name = "backend_networks", .type = CONF_PREFIX, .array = true,
 	  .min = 1, .max = 256, ELEMENTS(conf, backend_networks),
-	  .help = "Where replies come from; without it, each backend's own "
-	      "address." },
+	  .help = "Where replies come from under nat; without it, each "
+	      "backend's own address." },
 	{ .name = "interfaces", .type = CONF_GROUP, .section = &interfaces,
 	  .help = "Narrows the rules to what comes in there." },
 	{ .name = "pools", .type = CONF_LIST, .required = true,

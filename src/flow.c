@@ -4,7 +4,8 @@
  * Called by: the workers; flow_format by the supervisor.  Pure: memory, time
  * and secrets are given.  A flow in the table has a place (head->used), an
  * entry of its stripe, a position in the list of its class, and a cell of the
- * index for each direction.  The stripe's lock guards all but the place.
+ * index for each direction it is seen in.  The stripe's lock guards all but the
+ * place.
  */
 #include "loaded/flow.h"
 
@@ -200,6 +201,13 @@ flow_is_late(const struct flow *f, uint32_t now)
 	return idle > f->timeout && idle <= INT32_MAX;
 }
 
+/* Replies to what was not rewritten go past the balancer. */
+bool
+flow_is_two_way(const struct flow *f)
+{
+	return f->class != FLOW_PERSIST && f->forward == FORWARD_NAT;
+}
+
 static uint64_t
 bucket_hash(const struct flow_part *p, const struct flow *f, enum flow_dir dir)
 {
@@ -223,7 +231,7 @@ flow_drop(const struct flow_part *p, struct flow *f)
 
 	release(p, f);
 	flow_index_remove(p, bucket_hash(p, f, FLOW_FROM_CLIENT), number);
-	if (f->class != FLOW_PERSIST)
+	if (flow_is_two_way(f))
 		flow_index_remove(p, bucket_hash(p, f, FLOW_FROM_BACKEND),
 		    number);
 	flow_list_unlink(p, f);
@@ -300,7 +308,7 @@ flow_insert(struct flow_table *t, const struct flow_hash *h,
 {
 	const struct flow_part p = flow_part(t, h->stripe);
 	const struct flow_key key = flow_key(new, FLOW_FROM_CLIENT);
-	const bool both_ways = new->class != FLOW_PERSIST;
+	const bool both_ways = flow_is_two_way(new);
 	struct flow *f;
 
 	if (flow_find(t, h, &key, now) != NULL)

@@ -58,7 +58,7 @@ check_flow(const struct flow_part *p, struct tally *tally, const struct flow *f,
 	if (f->class != class || memcmp(f->reserved, zero, sizeof(zero)) != 0 ||
 	    !check_cell(p, tally, f, FLOW_FROM_CLIENT))
 		return false;
-	return class == FLOW_PERSIST ||
+	return !flow_is_two_way(f) ||
 	    check_cell(p, tally, f, FLOW_FROM_BACKEND);
 }
 

@@ -186,7 +186,8 @@ init_replies(struct rules_match *m, const struct conf *conf)
 
 /*
  * Backends are named besides the networks: one that lies outside of them is
- * then served too, and one inside adds nothing.
+ * then served too, and one inside adds nothing.  Only of nat are replies to
+ * be seen.
  */
 static int
 add_replies(struct rules *r, uint8_t proto, bool v4)
@@ -204,7 +205,8 @@ add_replies(struct rules *r, uint8_t proto, bool v4)
 		const struct conf_service *s = &conf->services[i];
 		const struct conf_pool *pool = &conf->pools[s->pool];
 
-		if (s->proto != proto || conf_service_vip(s, v4) == NULL)
+		if (s->forward != FORWARD_NAT || s->proto != proto ||
+		    conf_service_vip(s, v4) == NULL)
 			continue;
 		for (; pool != NULL; pool = backup_of(conf, pool))
 			add_backends(&m, s, pool);

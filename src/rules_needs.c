@@ -7,11 +7,14 @@
 
 #include <string.h>
 
+#include "loaded/conf_pool.h"
+
 /* Of one interface, whose name may have dots: as sysctl.d(5) wants them. */
 static void
-print_one(FILE *out, const char *interface, const char *setting)
+print_one(FILE *out, const char *group, const char *interface,
+    const char *setting)
 {
-	fprintf(out, "# sysctl net.ipv4.conf.");
+	fprintf(out, "# sysctl net.%s.", group);
 	for (const char *c = interface; *c != '\0'; c++)
 		putc(*c == '.' ? '/' : *c, out);
 	fprintf(out, ".%s\n", setting);
@@ -22,12 +25,12 @@ static void
 print_each(FILE *out, const struct conf *conf, const char *setting)
 {
 	if (conf->public_if[0] == '\0' || conf->private_if[0] == '\0') {
-		print_one(out, "*", setting);
+		print_one(out, "ipv4.conf", "*", setting);
 		return;
 	}
-	print_one(out, conf->public_if, setting);
+	print_one(out, "ipv4.conf", conf->public_if, setting);
 	if (strcmp(conf->public_if, conf->private_if) != 0)
-		print_one(out, conf->private_if, setting);
+		print_one(out, "ipv4.conf", conf->private_if, setting);
 }
 
 /*
@@ -42,8 +45,9 @@ print_ipv4(FILE *out, const struct conf *conf)
 	const bool known = conf->public_if[0] != '\0';
 
 	print_each(out, conf, "rp_filter=2 if strict");
-	print_one(out, known ? conf->public_if : "all", "accept_local=1");
-	print_one(out, "all", "send_redirects=0");
+	print_one(out, "ipv4.conf", known ? conf->public_if : "all",
+	    "accept_local=1");
+	print_one(out, "ipv4.conf", "all", "send_redirects=0");
 	print_each(out, conf, "send_redirects=0");
 	fprintf(out, "# sysctl net.ipv4.ip_forward=1\n");
 }
@@ -58,6 +62,39 @@ print_ipv6(FILE *out)
 	fprintf(out,
 	    "# sysctl net.ipv6.conf.*.accept_ra=2 if host\n"
 	    "# sysctl net.ipv6.conf.all.forwarding=1\n");
+}
+
+/* A VIP that a service has in dr; others may have it besides. */
+static bool
+is_dr(const struct conf *conf, const struct addr *vip)
+{
+	for (uint32_t i = 0; i < conf->nservices; i++) {
+		const struct conf_service *s = &conf->services[i];
+
+		for (uint32_t a = 0;
+		     s->forward == FORWARD_DR && a < s->naddresses; a++)
+			if (addr_equal(&s->addresses[a], vip))
+				return true;
+	}
+	return false;
+}
+
+/* Without the delay, each client would wait most of a second at first. */
+static void
+print_proxy(FILE *out, const struct conf *conf)
+{
+	print_one(out, "ipv6.conf", conf->public_if, "proxy_ndp=1");
+	print_one(out, "ipv6.neigh", conf->public_if, "proxy_delay=0");
+}
+
+static bool
+needs_proxy(const struct conf *conf)
+{
+	for (uint32_t i = 0; i < conf->nservices; i++)
+		if (conf->services[i].forward == FORWARD_DR &&
+		    conf_service_vip(&conf->services[i], false) != NULL)
+			return true;
+	return false;
 }
 
 static bool
@@ -81,9 +118,14 @@ print_addresses(FILE *out, const struct rules *r, uint32_t index)
 
 		while (!contains(&r->matches[first], &m->nets[i]))
 			first++;
-		if (first == index)
-			fprintf(out, "# address %s/%u dev %s\n",
-			    addr_format(&m->nets[i].addr, text),
+		if (first != index)
+			continue;
+		addr_format(&m->nets[i].addr, text);
+		if (is_dr(r->conf, &m->nets[i].addr))
+			fprintf(out, "# vip %s dev %s\n", text,
+			    r->conf->public_if);
+		else
+			fprintf(out, "# address %s/%u dev %s\n", text,
 			    m->v4 ? 32U : 128U, r->conf->public_if);
 	}
 }
@@ -101,6 +143,8 @@ rules_print_needs(FILE *out, const struct rules *r)
 		print_ipv4(out, r->conf);
 	if (v6)
 		print_ipv6(out);
+	if (needs_proxy(r->conf))
+		print_proxy(out, r->conf);
 	if (r->conf->public_if[0] == '\0')
 		return;
 	for (uint32_t i = 0; i < r->nmatches; i++)

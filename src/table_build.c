@@ -175,6 +175,7 @@ fill_services(struct table_builder *b)
 		s->scheduler = cs->scheduler;
 		s->on_down = cs->on_down;
 		s->no_backend = cs->no_backend;
+		s->forward = cs->forward;
 		s->hash_port = cs->hash_port;
 		s->persist_ticks = (cs->persist_ms + FLOW_TICK_MS - 1) /
 		    FLOW_TICK_MS;

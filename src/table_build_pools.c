@@ -81,6 +81,7 @@ fill_vip(const struct table_builder *b, struct table_backend *tb, bool v4)
 	tb->vip = vip == NULL ? TABLE_NO_ADDR : table_build_addr_id(b, vip);
 	tb->vip_port = conf_service_port(service);
 	tb->vip_proto = service->proto;
+	tb->forward = service->forward;
 }
 
 static void

@@ -110,12 +110,12 @@ take(struct balance_packet *bp, const struct nfq_packet *p)
 static void
 answer(struct worker *w, const struct balance_packet *bp, struct nfq_packet *p)
 {
-	static const uint32_t none = 0;
 	const bool ours = p->mark - RULES_MARK_BASE < CONF_WORKERS;
 
 	nfq_answer(w->nfq, p,
 	    bp->action == BALANCE_DROP ? NFQ_DROP : NFQ_ACCEPT,
-	    bp->action == BALANCE_SEND ? bp->len : 0, ours ? &none : NULL);
+	    bp->action == BALANCE_SEND ? bp->len : 0,
+	    ours || bp->mark != 0 ? &bp->mark : NULL);
 }
 
 static void

@@ -77,6 +77,7 @@ struct balance_packet {
 	enum balance_reason reason;
 	uint32_t refused; /* 1: action sends a refusal back */
 	uint32_t backend; /* slot, for CLIENT, REPLY, NEW, RESUMED, MOVED */
+	uint32_t mark;    /* what it must go on with; 0: none */
 	/* Between the rounds. */
 	enum pkt_result parsed;
 	struct pkt pkt;

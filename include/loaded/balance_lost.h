@@ -20,7 +20,10 @@ enum balance_fate {
 enum balance_fate balance_fate(const struct balance *b,
     const struct balance_packet *bp, const struct flow *f);
 
-/* Counts what speaks against the backend of a known TCP flow. */
+/*
+ * Counts what speaks against the backend of a known TCP flow; nothing does
+ * where its answers are not seen.
+ */
 void balance_watch(const struct balance *b, const struct balance_packet *bp,
     const struct flow *f, enum tcp_dir dir);
 

@@ -13,6 +13,7 @@ void conf_check(struct conf_report *r);
 /* Parts of it. */
 void conf_check_names(struct conf_report *r);
 void conf_check_pools(struct conf_report *r);
+void conf_check_forwards(struct conf_report *r);
 void conf_check_overlaps(struct conf_report *r);
 void conf_check_probes(struct conf_report *r);
 void conf_check_failover(struct conf_report *r);

@@ -14,14 +14,6 @@
 
 #define CONF_NAME_LEN TABLE_NAME_LEN /* with its 0 */
 
-enum conf_forward {
-	FORWARD_NAT,
-	FORWARD_FULLNAT,
-	FORWARD_DR,
-	FORWARD_TUNNEL,
-	FORWARD_CLUSTER,
-};
-
 /* Where in a file something was said: for messages. */
 struct conf_where {
 	const char *file; /* owned by the conf */
@@ -78,7 +70,7 @@ struct conf_service {
 	struct conf_ports *ports; /* owned; "any" is 1-65535 */
 	uint32_t nports;
 	uint8_t proto;        /* IPPROTO_TCP, IPPROTO_UDP */
-	uint8_t forward;      /* enum conf_forward */
+	uint8_t forward;      /* enum flow_forward */
 	uint8_t scheduler;    /* sched_ops() number */
 	uint8_t on_down;      /* enum table_on_down */
 	uint8_t no_backend;   /* enum table_no_backend */

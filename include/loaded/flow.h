@@ -91,10 +91,11 @@ enum flow_insert_result {
 
 /*
  * Copies new (whose class, timeout and all key fields are set; lists, seen,
- * touched and reserved are ours) into the table.  When the table is full, an
- * expired flow or one of the first classes makes room; never an established
- * one.  A flow in FLOW_CLOSED gives up its reply tuple.  h is of the client's
- * direction.
+ * touched and reserved are ours) into the table.  A flow that is not nat is
+ * found from the client's side alone, and takes no reply tuple.  When the table
+ * is full, an expired flow or one of the first classes makes room; never an
+ * established one.  A flow in FLOW_CLOSED gives up its reply tuple.  h is of
+ * the client's direction.
  */
 enum flow_insert_result flow_insert(struct flow_table *t,
     const struct flow_hash *h, const struct flow *new, uint32_t now);

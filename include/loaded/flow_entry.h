@@ -21,6 +21,15 @@ enum flow_class {
 	FLOW_CLASSES
 };
 
+/* How a flow's packets get to its backend. */
+enum flow_forward {
+	FORWARD_NAT,
+	FORWARD_FULLNAT,
+	FORWARD_DR,
+	FORWARD_TUNNEL,
+	FORWARD_CLUSTER,
+};
+
 enum flow_dir { FLOW_FROM_CLIENT, FLOW_FROM_BACKEND };
 
 /*
@@ -55,7 +64,8 @@ struct flow {
 	uint16_t prev, next; /* class list in the stripe, 0 ends it */
 	uint8_t class;       /* enum flow_class */
 	bool touched;        /* since it was put in its list */
-	uint8_t reserved[6]; /* zero */
+	uint8_t forward;     /* enum flow_forward; 0 if FLOW_PERSIST */
+	uint8_t reserved[5]; /* zero */
 };
 
 #endif

@@ -77,11 +77,14 @@ struct flow_key flow_key(const struct flow *f, enum flow_dir dir);
 uint16_t flow_number(const struct flow_part *p, const struct flow *f);
 bool flow_is_late(const struct flow *f, uint32_t now);
 
+/* Are there packets from the backend that it is found by, too? */
+bool flow_is_two_way(const struct flow *f);
+
 /* Takes a flow out of its stripe; its place in the table stays taken. */
 void flow_drop(const struct flow_part *p, struct flow *f);
 void flow_give_place(const struct flow_part *p);
 
-/* Index: each direction of a flow has a cell.  hash is flow_hash.bucket. */
+/* Index: a cell for each direction seen.  hash is flow_hash.bucket. */
 struct flow *flow_index_find(const struct flow_part *p, uint64_t hash,
     const struct flow_key *key);
 void flow_index_add(const struct flow_part *p, uint64_t hash, uint16_t entry);

@@ -19,10 +19,10 @@
 
 #include <stdint.h>
 
-#include "loaded/addr.h"
+#include "loaded/table.h"
 
-/* Plus the backend's slot.  The marks of rules.h are below. */
-#define ROUTE_MARK_BASE 0x4c480000U
+/* The marks of rules.h are below. */
+#define ROUTE_MARK_BASE TABLE_MARK_BASE
 #define ROUTE_MARK_MASK 0xffffc000U
 /* Behind the kernel's rule for local, before those for VIPs and main. */
 #define ROUTE_PRIORITY 0x4c44U

@@ -7,6 +7,8 @@
  *	# sysctl KEY=VALUE if strict	if it or that of `all` is 1, neither 2
  *	# sysctl KEY=VALUE if host	if it is 1 and forwarding is 0
  *	# address ADDRESS/LENGTH dev INTERFACE
+ *	# vip ADDRESS dev INTERFACE	answered for there, but not its own:
+ *					not in the table `local`
  *
  * A `*` in a KEY stands for every interface, and for `all` and `default`.
  */

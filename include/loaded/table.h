@@ -19,6 +19,8 @@
 #define TABLE_MAGIC 0x4c445442U /* "LDTB" */
 #define TABLE_VERSION 2U
 #define TABLE_NO_ADDR 0U /* address ids start at 1 */
+/* Plus a backend's slot: the mark of what goes to it as it came. */
+#define TABLE_MARK_BASE 0x4c480000U
 
 enum table_addr_flags { TABLE_VIP = 1U << 0, TABLE_SERVER = 1U << 1 };
 
@@ -58,6 +60,7 @@ struct table_service {
 	uint8_t proto;
 	uint8_t on_down;    /* enum table_on_down */
 	uint8_t no_backend; /* enum table_no_backend */
+	uint8_t forward;    /* enum flow_forward */
 	bool hash_port;
 };
 

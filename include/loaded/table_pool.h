@@ -37,6 +37,7 @@ struct table_backend {
 	uint16_t vip_port; /* host order: its service's first; 0: any */
 	uint8_t vip_proto; /* of the same; 0: no service uses it */
 	uint8_t policy;    /* enum check_policy */
+	uint8_t forward;   /* enum flow_forward: of the same service */
 	bool discovered;
 };
 

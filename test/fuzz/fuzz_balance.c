@@ -18,6 +18,8 @@
 #include "loaded/table_build.h"
 
 #define FLOWS 64
+#define BACKENDS 8
+#define POOLS 3
 #define PACKET_MAX 255
 
 enum kind_bits {
@@ -28,12 +30,15 @@ enum kind_bits {
 };
 
 static const char config[] =
+    "interfaces = { public = \"e0\"; private = \"e1\"; };\n"
     "pools = ( { name = \"p\"; backup = \"q\"; backends = (\n"
     "  { address = \"10.0.0.1\"; port = 8080; max_connections = 9; },\n"
     "  { address = \"10.0.0.2\"; max_rate = 100; },\n"
     "  { address = \"fd00::1\"; }, { address = \"fd00::2\"; } ); },\n"
     "  { name = \"q\"; backends = ( { address = \"10.0.0.3\"; port = 81; },\n"
-    "  { address = \"fd00::3\"; } ); } );\n"
+    "  { address = \"fd00::3\"; } ); },\n"
+    "  { name = \"d\"; backends = ( { address = \"10.0.0.4\"; },\n"
+    "  { address = \"fd00::4\"; } ); } );\n"
     "services = ( { name = \"t\"; addresses = [ \"203.0.113.80\",\n"
     "  \"2001:db8:80::80\" ]; protocol = \"tcp\"; ports = \"any\";\n"
     "  pool = \"p\"; persistence = { timeout = \"1m\"; }; },\n"
@@ -45,14 +50,20 @@ static const char config[] =
     "  on_down = \"keep\"; },\n"
     "  { name = \"u\"; addresses = [ \"203.0.113.80\",\n"
     "  \"2001:db8:80::80\" ]; protocol = \"udp\"; ports = [ \"53\" ];\n"
-    "  scheduler = \"mh\"; pool = \"p\"; } );\n";
+    "  scheduler = \"mh\"; pool = \"p\"; },\n"
+    "  { name = \"d\"; addresses = [ \"203.0.113.83\",\n"
+    "  \"2001:db8:80::83\" ]; protocol = \"tcp\"; ports = \"any\";\n"
+    "  pool = \"d\"; forward = \"dr\"; },\n"
+    "  { name = \"e\"; addresses = [ \"203.0.113.83\" ];\n"
+    "  protocol = \"udp\"; ports = \"any\"; pool = \"d\";\n"
+    "  forward = \"dr\"; } );\n";
 
 /* Made once: the table.  Made anew for each input: the rest. */
 struct world {
 	struct table *table;
 	struct conf *conf;
 	struct balance balance;
-	struct pool_state pools[2];
+	struct pool_state pools[POOLS];
 	_Atomic uint32_t suspicions;
 	void *flows;
 	uint64_t now_ns;
@@ -85,7 +96,7 @@ world_open(struct world *w)
 	w->balance = (struct balance){
 		.table = w->table,
 		.scratch = zeroed(w->table->scratch_size),
-		.backends = zeroed(8 * sizeof(struct backend_state)),
+		.backends = zeroed(BACKENDS * sizeof(struct backend_state)),
 		.pools = w->pools,
 		.suspicions = &w->suspicions,
 		.random = 1,
@@ -130,14 +141,15 @@ change(struct world *w, const uint8_t *data, size_t len)
 
 	if (len < 8)
 		return;
-	b = &w->balance.backends[data[0] % 6];
+	b = &w->balance.backends[data[0] % BACKENDS];
 	b->health = data[1] % 3;
 	b->admin = data[1] / 3 % 3;
 	b->agent_admin = data[1] / 9 % 3;
 	b->share = (uint32_t)(data[2] << 8 | data[3]) % (SHARE_MAX + 1);
 	b->weight = (uint32_t)(data[4] << 8 | data[5]);
 	b->agent_max = data[6];
-	w->pools[data[7] % 2].mode[data[7] / 2 % 2] = data[7] / 4 % 3;
+	w->pools[data[7] % 2 + data[7] / 128].mode[data[7] / 2 % 2] = data[7] /
+	    4 % 3;
 }
 
 static void
@@ -167,6 +179,10 @@ feed(struct world *w, const uint8_t *packet, size_t len, uint8_t kind)
 	if (bp.action > BALANCE_DROP || bp.reason >= BALANCE_REASONS)
 		abort();
 	if (bp.action == BALANCE_PASS && memcmp(data, packet, len) != 0)
+		abort();
+	if (bp.mark != 0 &&
+	    (bp.action != BALANCE_PASS ||
+		bp.mark - TABLE_MARK_BASE >= BACKENDS))
 		abort();
 	if (bp.action == BALANCE_SEND && !bp.refused && bp.len != len)
 		abort();

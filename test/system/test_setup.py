@@ -35,7 +35,7 @@ backend_networks = [ "10.0.0.0/24", "fd00::/64" ];
 pools = ( {{ name = "p"; backends = ( {{ address = "10.0.0.1"; }},
                                       {{ address = "fd00::1"; }} ); }} );
 services = ( {{ name = "s"; addresses = [ {vips} ]; protocol = "udp";
-               ports = [ {ports} ]; forward = "nat"; scheduler = "rr"; pool = "p"; }} );
+               ports = [ {ports} ]; forward = "{forward}"; scheduler = "rr"; pool = "p"; }} );
 """
 
 FOREIGN_NFT = """
@@ -148,15 +148,21 @@ class Namespace:
 
     def settings(self):
         return self.run("sh", "-c", "cd /proc/sys/net && grep -rs . ipv4/ip_forward"
-                        " ipv4/conf ipv6/conf | sort", ok=False).stdout
+                        " ipv4/conf ipv6/conf ipv6/neigh | sort", ok=False).stdout
 
     def addresses(self):
         text = self.run("ip", "-json", "addr", "show").stdout
         return [(link["ifname"], a["local"], a["prefixlen"])
                 for link in json.loads(text) for a in link["addr_info"]]
 
+    def policy(self):
+        """What makes the kernel answer for an address that it does not have."""
+        return [self.run("ip", *words.split(), ok=False).stdout for words in (
+            "-4 rule", "-6 rule", "-4 route show table 20000",
+            "-6 route show table 20000", "-6 neigh show proxy")]
+
     def everything(self):
-        return self.rules(), self.settings(), self.addresses()
+        return self.rules(), self.settings(), self.addresses(), self.policy()
 
 
 class Lab(Namespace):
@@ -201,10 +207,11 @@ class Lab(Namespace):
         raise AssertionError("the links do not come up")
 
     def config(self, name="a.conf", vips=(VIP4, VIP6), ports=("80", "8000-8099"),
-               interfaces='interfaces = { public = "pub"; private = "priv"; };'):
+               interfaces='interfaces = { public = "pub"; private = "priv"; };',
+               forward="nat"):
         path = self.tmp / name
         path.write_text(CONFIG.format(
-            interfaces=interfaces, vips=", ".join(f'"{v}"' for v in vips),
+            interfaces=interfaces, forward=forward, vips=", ".join(f'"{v}"' for v in vips),
             ports=", ".join(f'"{p}"' for p in ports)))
         return path
 
@@ -405,7 +412,117 @@ def test_without_interfaces_all_are_set(one_lab):
     assert one_lab.everything() == before
 
 
+# --- VIPs of dr -----------------------------------------------------------
+
+def test_vips_of_dr_are_answered_for_without_being_addresses(lab):
+    before = lab.everything()
+    config = lab.config(forward="dr")
+    lab.setup("up", "-a", "-c", config)
+    assert lab.addresses() == before[2]
+    rules4, rules6, routes4, routes6, proxies = lab.policy()
+    assert f"20000:\tfrom all to {VIP4} iif pub lookup 20000" in rules4
+    assert f"20000:\tfrom all to {VIP6} iif pub lookup 20000" in rules6
+    assert f"local {VIP4} dev lo" in routes4
+    assert f"local {VIP6} dev lo" in routes6
+    assert f"{VIP6} dev pub" in proxies
+    assert lab.sysctl("ipv6/conf/pub/proxy_ndp") == "1"
+    assert lab.sysctl("ipv6/neigh/pub/proxy_delay") == "0"
+    done = lab.setup("status", "-c", config)
+    assert f"vip {VIP4}: ok\n" in done.stdout and f"vip {VIP6}: ok\n" in done.stdout
+    once = lab.everything()
+    assert "nothing to change" in lab.setup("up", "-c", config).stdout
+    assert lab.everything() == once
+    lab.setup("down")
+    assert lab.everything() == before
+
+
+def test_without_being_asked_to_no_vip_is_set_up(one_lab):
+    config = one_lab.config(forward="dr")
+    before = one_lab.policy()
+    one_lab.setup("up", "-c", config)
+    assert one_lab.policy() == before
+    done = one_lab.setup("status", "-c", config)
+    assert f"vip {VIP4}: not set up (see -a)" in done.stdout
+
+
+def test_of_a_vip_only_what_is_missing_is_added_and_only_that_removed(one_lab):
+    one_lab.run("ip", "rule", "add", "pref", "20000", "iif", "pub", "to", VIP4,
+                "lookup", "20000")
+    one_lab.run("ip", "-6", "neigh", "add", "proxy", VIP6, "dev", "pub")
+    # another's, beside ours
+    one_lab.run("ip", "route", "add", "local", "203.0.113.9", "dev", "lo",
+                "table", "20000")
+    before = one_lab.everything()
+    done = one_lab.setup("up", "-a", "-c", one_lab.config(forward="dr"))
+    assert f"vip {VIP4}: rule" not in done.stdout
+    assert f"vip {VIP4}: route added" in done.stdout
+    assert f"vip {VIP6}: proxy" not in done.stdout
+    one_lab.setup("down")
+    assert one_lab.everything() == before
+
+
+@pytest.mark.parametrize("lost", [
+    ["-4", "rule", "del", "pref", "20000"], ["-6", "rule", "del", "pref", "20000"],
+    ["-4", "route", "del", "local", VIP4, "table", "20000"],
+    ["-6", "route", "del", "local", VIP6, "dev", "lo", "table", "20000"],
+    ["-6", "neigh", "del", "proxy", VIP6, "dev", "pub"]],
+    ids=lambda lost: "".join(lost[:2]))
+def test_status_sees_a_lost_part_of_a_vip_and_up_repairs_it(one_lab, lost):
+    before = one_lab.everything()
+    config = one_lab.config(forward="dr")
+    one_lab.setup("up", "-a", "-c", config)
+    good = one_lab.everything()
+    one_lab.run("ip", *lost)
+    done = one_lab.setup("status", "-c", config, ok=False)
+    assert done.returncode == 1
+    assert len(re.findall("vip .*: missing", done.stdout)) == 1
+    one_lab.setup("up", "-c", config)
+    assert one_lab.everything() == good
+    one_lab.setup("down")
+    assert one_lab.everything() == before
+
+
+def test_a_vip_follows_the_mode_of_its_service(one_lab):
+    before = one_lab.everything()
+    nat, direct = one_lab.config(), one_lab.config("b.conf", forward="dr")
+    one_lab.setup("up", "-a", "-c", nat)
+    with_nat = one_lab.everything()
+    done = one_lab.setup("up", "-c", direct)
+    assert one_lab.addresses() == before[2]
+    assert done.stderr == ""
+    assert one_lab.setup("status", "-c", direct).returncode == 0
+    one_lab.setup("up", "-c", nat)
+    assert one_lab.everything()[1:] == with_nat[1:]
+    one_lab.setup("down")
+    assert one_lab.everything() == before
+
+
+def test_a_vip_of_dr_that_is_an_address_here_is_warned_of(one_lab):
+    one_lab.run("ip", "addr", "add", f"{VIP4}/32", "dev", "priv")
+    config = one_lab.config(forward="dr")
+    done = one_lab.setup("up", "-a", "-c", config)
+    assert done.stderr == (f"loaded-setup: {VIP4} is an address of this machine:"
+                           " its services in dr cannot work\n")
+    done = one_lab.setup("status", "-c", config, ok=False)
+    assert done.returncode == 1
+    assert f"vip {VIP4}: an address of this machine" in done.stdout
+    assert f"vip {VIP6}: ok" in done.stdout
+
+
 # --- what can go wrong ----------------------------------------------------
+
+def test_a_failed_vip_is_taken_back(one_lab):
+    # somebody else's, in the way of ours
+    one_lab.run("ip", "route", "add", "blackhole", VIP4, "table", "20000")
+    config = one_lab.config(forward="dr")
+    before = one_lab.everything()
+    done = one_lab.setup("up", "-a", "-c", config, ok=False)
+    assert done.returncode == 1
+    assert f"cannot add the route of VIP {VIP4} on pub" in done.stderr
+    assert f"vip {VIP4}: rule removed" in done.stderr
+    assert one_lab.everything() == before
+    assert not one_lab.state.exists()
+
 
 def test_a_failed_first_up_is_taken_back(lab):
     lab.sysctl("ipv6/conf/pub/disable_ipv6", 1)
@@ -438,17 +555,19 @@ def test_a_missing_interface_changes_nothing(one_lab):
     assert one_lab.everything() == before
 
 
-def test_a_killed_up_can_be_taken_back(lab):
+@pytest.mark.parametrize("forward", ["nat", "dr"])
+def test_a_killed_up_can_be_taken_back(lab, forward):
     before = lab.everything()
+    config = lab.config(forward=forward)
     seed = int(os.environ.get("SEED", time.time()))
     print(f"SEED={seed}")
     delays = random.Random(seed)
     started = time.monotonic()
-    lab.setup("up", "-a", "-c", lab.config())
+    lab.setup("up", "-a", "-c", config)
     lab.setup("down")
     length = time.monotonic() - started
     for _ in range(4):
-        up = subprocess.Popen(lab.command(*lab.setup_command("up", "-a", "-c", lab.config())),
+        up = subprocess.Popen(lab.command(*lab.setup_command("up", "-a", "-c", config)),
                               start_new_session=True, stdout=subprocess.DEVNULL)
         time.sleep(delays.uniform(0, length))
         os.killpg(up.pid, signal.SIGKILL)

@@ -140,8 +140,9 @@ static const struct {
 	    "\"info\" or \"debug\"" },
 	{ IN_SERVICE("scheduler = \"best\";"), 3,
 	    "scheduler \"best\" is unknown, expected \"rr\", \"wrr\"" },
-	{ IN_SERVICE("forward = \"dr\";"), 3,
-	    "forward \"dr\" is not supported yet, expected \"nat\"" },
+	{ IN_SERVICE("forward = \"tunnel\";"), 3,
+	    "forward \"tunnel\" is not supported yet, expected \"nat\" or "
+	    "\"dr\"" },
 	{ POOLS "services = ( { name = \"s\"; addresses = [ \"192.0.2.1\" ];\n"
 		"protocol = \"sctp\"; ports = [ 80 ]; pool = \"p\"; } );",
 	    3,

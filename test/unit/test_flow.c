@@ -134,6 +134,33 @@ START_TEST(persistence_has_no_reply_direction)
 }
 END_TEST
 
+START_TEST(a_flow_that_is_not_nat_has_no_reply_direction)
+{
+	struct flow dr = flow_of(1, FLOW_SYN), other = dr;
+	struct flow *found;
+
+	make_table(10);
+	dr.forward = FORWARD_DR;
+	ck_assert_int_eq(insert(t, &dr, 0), FLOW_INSERTED);
+	ck_assert_ptr_null(find(t, &dr, FLOW_FROM_BACKEND, 0));
+	found = find(t, &dr, FLOW_FROM_CLIENT, 0);
+	ck_assert_ptr_nonnull(found);
+	ck_assert_uint_eq(found->forward, FORWARD_DR);
+	/* Nor does it keep another from having the tuple. */
+	other.vip++;
+	ck_assert_int_eq(insert(t, &other, 0), FLOW_INSERTED);
+	ck_assert_ptr_eq(find(t, &dr, FLOW_FROM_BACKEND, 0),
+	    find(t, &other, FLOW_FROM_CLIENT, 0));
+	ck_assert_int_eq(flow_verify(t), 0);
+	touch(t, found, FLOW_CLOSED, 100, 0);
+	ck_assert_uint_eq(released, 1);
+	take_out(t, found);
+	ck_assert_uint_eq(released, 1);
+	ck_assert_ptr_nonnull(find(t, &other, FLOW_FROM_BACKEND, 0));
+	end_table();
+}
+END_TEST
+
 START_TEST(a_second_flow_of_the_same_tuple_exists)
 {
 	const struct flow f = flow_of(1, FLOW_SYN);
@@ -236,6 +263,7 @@ suite(void)
 	tcase_add_test(tc,
 	    directions_do_not_mix_when_an_address_is_vip_and_backend);
 	tcase_add_test(tc, persistence_has_no_reply_direction);
+	tcase_add_test(tc, a_flow_that_is_not_nat_has_no_reply_direction);
 	tcase_add_test(tc, a_second_flow_of_the_same_tuple_exists);
 	tcase_add_test(tc,
 	    a_reply_tuple_is_taken_until_its_flow_is_closed_or_late);

@@ -263,7 +263,7 @@ END_TEST
 START_TEST(a_full_stripe_of_a_table_that_is_not_full_is_full)
 {
 	uint32_t n = 0, kept = 0;
-	enum flow_insert_result result;
+	enum flow_insert_result result = FLOW_INSERTED;
 	struct flow f;
 
 	make_table(3000);

@@ -74,6 +74,8 @@ random_flow(void)
 	else if (f.class == FLOW_PERSIST)
 		f.class = FLOW_UDP;
 	f.proto = f.class == FLOW_PERSIST ? 0 : IPPROTO_TCP;
+	if (f.class != FLOW_PERSIST && below(4) == 0)
+		f.forward = FORWARD_DR;
 	return f;
 }
 
@@ -96,6 +98,13 @@ on_release(void *arg, const struct flow *f)
 	m->gone++;
 }
 
+/* Is it found by its reply tuple? */
+static bool
+two_way(const struct flow *f)
+{
+	return f->class != FLOW_PERSIST && f->forward == FORWARD_NAT;
+}
+
 /* The slot with this reply tuple, or NULL. */
 static struct slot *
 reply_owner(struct model *m, const struct flow *f)
@@ -106,7 +115,7 @@ reply_owner(struct model *m, const struct flow *f)
 		struct slot *s = slot_of(m, &other);
 
 		if (s->there && s->flow.server == f->server &&
-		    s->flow.class != FLOW_PERSIST && !late(m, &s->flow))
+		    two_way(&s->flow) && !late(m, &s->flow))
 			return s;
 	}
 	return NULL;
@@ -126,7 +135,7 @@ check_slot(struct model *m, struct slot *s)
 	MUST(f->class == s->flow.class);
 	MUST(f->service == s->flow.service);
 	MUST(f->server == s->flow.server);
-	if (f->class != FLOW_PERSIST)
+	if (two_way(f))
 		MUST(f == find(m->t, &s->flow, FLOW_FROM_BACKEND, m->now));
 	return f;
 }
@@ -186,9 +195,8 @@ step_insert(struct model *m)
 	const struct flow new = random_flow();
 	struct slot *s = slot_of(m, &new);
 	const bool exists = s->there && !late(m, &s->flow);
-	struct slot *owner = new.class == FLOW_PERSIST || exists ?
-	    NULL :
-	    reply_owner(m, &new);
+	struct slot *owner = exists || !two_way(&new) ? NULL :
+							reply_owner(m, &new);
 	const bool taken = owner != NULL && owner->flow.class != FLOW_CLOSED;
 	const uint64_t before = used(m->t);
 	enum flow_insert_result result;

@@ -670,6 +670,73 @@ START_TEST(a_vip_of_two_services_is_one_address)
 }
 END_TEST
 
+static const char dr_needs[] = "# sysctl net.ipv4.ip_forward=1\n"
+			       "# sysctl net.ipv6.conf.*.accept_ra=2 if host\n"
+			       "# sysctl net.ipv6.conf.all.forwarding=1\n"
+			       "# sysctl net.ipv6.conf.eth0.proxy_ndp=1\n"
+			       "# sysctl net.ipv6.neigh.eth0.proxy_delay=0\n"
+			       "# vip 203.0.113.80 dev eth0\n"
+			       "# vip 2001:db8:80::80 dev eth0\n"
+			       "# address 203.0.113.53/32 dev eth0\n";
+
+START_TEST(vips_of_dr_are_no_addresses)
+{
+	struct sample s;
+	char *text;
+
+	sample_init(&s);
+	s.services[0].forward = FORWARD_DR;
+	text = print(rules_print_nft, &s.conf);
+	ck_assert_ptr_nonnull(strstr(text, dr_needs));
+	ck_assert_uint_eq(count(text, "# address"), 1);
+	ck_assert_uint_eq(count(text, "# vip"), 2);
+	free(text);
+}
+END_TEST
+
+/* Whichever of the two services comes first. */
+START_TEST(a_vip_of_both_modes_is_one_of_dr)
+{
+	struct sample s;
+	char *text;
+
+	sample_init(&s);
+	s.dns_vips[0] = s.vips[0];
+	s.services[_i].forward = FORWARD_DR;
+	text = print(rules_print_nft, &s.conf);
+	expect_line(text, "# vip 203.0.113.80 dev eth0");
+	refuse_text(text, "# address 203.0.113.80/32");
+	ck_assert_uint_eq(count(text, "# vip 203.0.113.80"), 1);
+	ck_assert_uint_eq(count(text, "# vip"), 2U - (unsigned int)_i);
+	ck_assert_uint_eq(count(text, "proxy_"), _i == 0 ? 2 : 0);
+	free(text);
+}
+END_TEST
+
+START_TEST(replies_of_dr_are_not_looked_for)
+{
+	printer *const printers[] = { rules_print_nft, rules_print_iptables };
+	struct sample s;
+	struct rules r;
+	char *text;
+
+	sample_init(&s);
+	s.services[0].forward = FORWARD_DR;
+	ck_assert_int_eq(rules_init(&r, &s.conf), 0);
+	for (uint32_t i = 0; i < r.nmatches; i++)
+		ck_assert(!r.matches[i].reply ||
+		    r.matches[i].proto == IPPROTO_UDP);
+	ck_assert_uint_eq(r.nmatches, 4);
+	rules_fini(&r);
+	s.services[1].forward = FORWARD_DR;
+	text = print(printers[_i], &s.conf);
+	ck_assert_uint_eq(count(text, "203.0.113.80"), 2);
+	refuse_text(text, "10.0.0.0/16");
+	refuse_text(text, "10.0.0.1");
+	free(text);
+}
+END_TEST
+
 START_TEST(a_full_disk_is_an_error)
 {
 	printer *const printers[] = { rules_print_nft, rules_print_iptables };
@@ -730,6 +797,9 @@ rules_suite(void)
 	    without_interfaces_settings_are_for_all_and_no_vip_is_added);
 	tcase_add_test(tc, a_dot_in_an_interface_is_a_slash);
 	tcase_add_test(tc, a_vip_of_two_services_is_one_address);
+	tcase_add_test(tc, vips_of_dr_are_no_addresses);
+	tcase_add_loop_test(tc, a_vip_of_both_modes_is_one_of_dr, 0, 2);
+	tcase_add_loop_test(tc, replies_of_dr_are_not_looked_for, 0, 2);
 	tcase_add_loop_test(tc, a_full_disk_is_an_error, 0, 2);
 	return suite;
 }

@@ -176,6 +176,27 @@ START_TEST(backends_have_the_vip_of_their_family)
 }
 END_TEST
 
+START_TEST(backends_and_services_have_their_way_of_forwarding)
+{
+	struct conf *conf = load();
+	struct table *t;
+	const struct table_backend *b;
+
+	conf->services[0].forward = FORWARD_DR;
+	t = build(conf);
+	b = table_backends(t);
+	ck_assert_uint_eq(table_service(t, 0)->forward, FORWARD_DR);
+	ck_assert_uint_eq(table_service(t, 1)->forward, FORWARD_NAT);
+	ck_assert_uint_eq(b[index_of(t, 0)].forward, FORWARD_DR);
+	ck_assert_uint_eq(b[index_of(t, 1)].forward, FORWARD_DR);
+	/* Of a backup pool, and of one that nobody uses. */
+	ck_assert_uint_eq(b[index_of(t, 4)].forward, FORWARD_DR);
+	ck_assert_uint_eq(b[index_of(t, 6)].forward, FORWARD_NAT);
+	free(t);
+	conf_free(conf);
+}
+END_TEST
+
 START_TEST(port_is_the_checks_the_members_or_the_services)
 {
 	const struct check with = { .port = 7 }, without = { .port = 0 };
@@ -445,6 +466,8 @@ main(void)
 	tcase_add_test(parts, pools_are_as_configured);
 	tcase_add_test(parts, backends_have_their_own_checks_or_the_pools);
 	tcase_add_test(parts, backends_have_the_vip_of_their_family);
+	tcase_add_test(parts,
+	    backends_and_services_have_their_way_of_forwarding);
 	tcase_add_test(parts, port_is_the_checks_the_members_or_the_services);
 	tcase_add_test(parts, service_has_a_group_of_its_backup);
 	tcase_add_test(parts, head_says_who_is_looked_for);
