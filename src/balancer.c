@@ -7,18 +7,17 @@
 
 #include <errno.h>
 #include <poll.h>
-#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
-#include <sys/signalfd.h>
 #include <unistd.h>
 
 #include "loaded/clock.h"
 #include "loaded/failover.h"
 #include "loaded/log.h"
 #include "loaded/message.h"
+#include "loaded/signals.h"
 #include "loaded/worker.h"
 
 /* How often an old view is looked at: is it free now? */
@@ -36,20 +35,6 @@ struct crew {
 	view_slot current;
 	bool stuck; /* an abandoned thread may read old tables */
 };
-
-/* SIGTERM as a descriptor; all else is the supervisor's business. */
-static int
-open_signals(void)
-{
-	sigset_t set;
-
-	sigfillset(&set);
-	if (sigprocmask(SIG_SETMASK, &set, NULL) < 0)
-		return -1;
-	sigemptyset(&set);
-	sigaddset(&set, SIGTERM);
-	return signalfd(-1, &set, SFD_CLOEXEC);
-}
 
 /* Turns begin anew with each table. */
 static int
@@ -211,18 +196,15 @@ retire_views(struct crew *crew)
 static void
 take_table(struct crew *crew, int fd)
 {
-	size_t size;
-	const struct table *table = segment_map_sealed(fd, &size);
+	const struct table *table = segment_map_table(fd);
 
-	if (table == NULL || size < sizeof(*table) ||
-	    table->magic != TABLE_MAGIC || table->version != TABLE_VERSION ||
-	    table->size > size) {
-		log_err("a table that is none was handed over");
+	if (table == NULL) {
+		log_errno(errno, "cannot take the new table");
 		return;
 	}
 	if (add_view(crew, table) != 0) {
 		log_errno(ENOMEM, "cannot take the new table");
-		segment_unmap(table, size);
+		segment_unmap(table, table->size);
 		return;
 	}
 	failover_use(crew->failover, table);
@@ -294,7 +276,7 @@ balancer_run(const struct balancer *b)
 
 	log_role("balancer");
 	prctl(PR_SET_NAME, "balancer", 0, 0, 0);
-	signals = open_signals();
+	signals = signals_open();
 	if (signals < 0) {
 		log_errno(errno, "cannot wait for signals");
 		return EXIT_FAILURE;

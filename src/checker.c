@@ -8,12 +8,9 @@
 
 #include <errno.h>
 #include <ev.h>
-#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
-#include <sys/resource.h>
-#include <sys/signalfd.h>
 #include <unistd.h>
 
 #include "loaded/clock.h"
@@ -21,6 +18,7 @@
 #include "loaded/log.h"
 #include "loaded/message.h"
 #include "loaded/segment.h"
+#include "loaded/signals.h"
 
 /* Of one channel at a time, so that the pulse goes on. */
 #define MESSAGES_MAX 64
@@ -30,7 +28,6 @@ struct state {
 	struct ev_loop *loop;
 	struct http_engine *engine;
 	const struct table *table; /* conf's, or mapped here */
-	size_t mapped;             /* bytes of it; 0: conf's */
 	ev_io control, checks, signals;
 	ev_timer beat;
 	struct log_limit refused, lost;
@@ -162,32 +159,19 @@ use_table(struct state *s)
 		log_errno(-error, "cannot prepare the checks");
 }
 
-static bool
-table_is_ours(const struct table *t, size_t size)
-{
-	return size >= sizeof(*t) && t->magic == TABLE_MAGIC &&
-	    t->version == TABLE_VERSION && t->size <= size;
-}
-
 static void
 take_table(struct state *s, int fd)
 {
-	const struct table *old = s->table;
-	const size_t old_size = s->mapped;
-	size_t size;
-	const struct table *table = segment_map_sealed(fd, &size);
+	const struct table *old = s->table, *table = segment_map_table(fd);
 
-	if (table == NULL || !table_is_ours(table, size)) {
-		log_err("what came is no table, keeping the old one");
-		if (table != NULL)
-			segment_unmap(table, size);
+	if (table == NULL) {
+		log_errno(errno, "cannot take the new table");
 		return;
 	}
 	s->table = table;
-	s->mapped = size;
 	use_table(s);
-	if (old_size != 0)
-		segment_unmap(old, old_size);
+	if (old != s->conf->table)
+		segment_unmap(old, old->size);
 }
 
 /* --- channels ---------------------------------------------------------- */
@@ -256,39 +240,12 @@ on_checks(struct ev_loop *loop, ev_io *io, int events)
 
 /* --- start ------------------------------------------------------------- */
 
-/* SIGTERM as a descriptor; all else is the supervisor's business. */
-static int
-open_signals(void)
-{
-	sigset_t set;
-
-	sigfillset(&set);
-	if (sigprocmask(SIG_SETMASK, &set, NULL) < 0)
-		return -1;
-	sigemptyset(&set);
-	sigaddset(&set, SIGTERM);
-	return signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
-}
-
-/* One descriptor a request: as many as may be had.  If not, so be it. */
-static void
-raise_descriptor_limit(void)
-{
-	struct rlimit limit;
-
-	if (getrlimit(RLIMIT_NOFILE, &limit) < 0)
-		return;
-	limit.rlim_cur = limit.rlim_max;
-	(void)setrlimit(RLIMIT_NOFILE, &limit);
-}
-
 /* All that needs files is done before they are out of reach. */
 static bool
 prepare(struct state *s)
 {
 	char error[SANDBOX_ERROR_LEN];
 
-	raise_descriptor_limit();
 	s->loop = ev_loop_new(EVFLAG_AUTO | EVFLAG_NOENV);
 	if (s->loop != NULL)
 		s->engine = http_engine_new(s->loop, on_done, s);
@@ -334,8 +291,8 @@ finish(struct state *s)
 	http_engine_free(s->engine);
 	if (s->loop != NULL)
 		ev_loop_destroy(s->loop);
-	if (s->mapped != 0)
-		segment_unmap(s->table, s->mapped);
+	if (s->table != s->conf->table)
+		segment_unmap(s->table, s->table->size);
 }
 
 int
@@ -349,7 +306,7 @@ checker_run(const struct checker *c)
 
 	log_role("checker");
 	prctl(PR_SET_NAME, "checker", 0, 0, 0);
-	signals = open_signals();
+	signals = signals_open();
 	if (signals < 0) {
 		log_errno(errno, "cannot wait for signals");
 		return EXIT_FAILURE;

@@ -25,15 +25,6 @@ struct candidate {
 };
 
 static bool
-in_networks(const struct table *t, const struct addr *a)
-{
-	for (uint32_t i = 0; i < t->nnetworks; i++)
-		if (prefix_contains(&table_networks(t)[i], a))
-			return true;
-	return false;
-}
-
-static bool
 is_member(const struct table *t, const struct addr *a)
 {
 	const struct table_pool *pool = table_pool(t, t->discover.pool);
@@ -45,28 +36,6 @@ is_member(const struct table *t, const struct addr *a)
 		if (addr_equal(&m[i].addr, a))
 			return true;
 	return false;
-}
-
-static bool
-is_vip(const struct table *t, const struct addr *a)
-{
-	const struct table_addr *known = table_find_addr(t, a);
-
-	return known != NULL && (known->flags & TABLE_VIP) != 0;
-}
-
-/* The balancer hears its own broadcast, and must not balance to itself. */
-static bool
-is_local(const struct addr *a)
-{
-	struct local_addrs local;
-	bool found = true;
-
-	if (local_addrs_read(&local) != 0)
-		return true;
-	found = local_addrs_has(&local, a);
-	local_addrs_free(&local);
-	return found;
 }
 
 static struct candidate *
@@ -111,11 +80,12 @@ failover_found(void *arg, const struct addr *from)
 	const struct table *t = f->table;
 	struct candidate *c;
 
-	if (f->ncandidates == 0 || !in_networks(t, from) || is_vip(t, from) ||
-	    is_member(t, from))
+	if (f->ncandidates == 0 || !table_in_networks(t, from) ||
+	    table_is_vip(t, from) || is_member(t, from))
 		return;
 	c = free_candidate(f, from);
-	if (c == NULL || is_local(from))
+	/* The balancer hears its own call, and must not balance to itself. */
+	if (c == NULL || local_addrs_is_own(from))
 		return;
 	*c = (struct candidate){
 		.f = f,

@@ -129,26 +129,6 @@ judge_timeout(const struct http_transfer *t, struct probe_outcome *o)
 }
 
 /* There was no connection; as tcp checks have it. */
-static const struct {
-	int error;
-	enum probe_result result;
-	const char *text; /* NULL: the error's own */
-} connect_errors[] = {
-	{ ECONNREFUSED, PROBE_CONNECT_REFUSED, "connection refused" },
-	{ ECONNRESET, PROBE_CONNECTION_RESET, "connection reset" },
-	{ ETIMEDOUT, PROBE_CONNECT_TIMEOUT, "connect timed out" },
-	{ EPERM, PROBE_UNREACHABLE, "not permitted by a local rule" },
-	{ EACCES, PROBE_UNREACHABLE, "not permitted by a local rule" },
-	{ EHOSTUNREACH, PROBE_UNREACHABLE, NULL },
-	{ ENETUNREACH, PROBE_UNREACHABLE, NULL },
-	{ EHOSTDOWN, PROBE_UNREACHABLE, NULL },
-	{ ENETDOWN, PROBE_UNREACHABLE, NULL },
-	{ ENONET, PROBE_UNREACHABLE, NULL },
-	{ EPROTO, PROBE_UNREACHABLE, NULL },
-	{ ENOPROTOOPT, PROBE_UNREACHABLE, NULL },
-	{ EINVAL, PROBE_UNREACHABLE, NULL }, /* a blackhole route */
-};
-
 static void
 judge_connect(const struct http_transfer *t, struct probe_outcome *o)
 {
@@ -156,20 +136,12 @@ judge_connect(const struct http_transfer *t, struct probe_outcome *o)
 	    t->socket_error :
 	    (int)get_number(t, CURLINFO_OS_ERRNO);
 	char text[CURL_ERROR_SIZE];
-	size_t i;
 
-	for (i = 0; i < ARRAY_LEN(connect_errors); i++) {
-		if (connect_errors[i].error != error)
-			continue;
-		probe_outcome_set(o, connect_errors[i].result, "%s%s",
-		    connect_errors[i].text != NULL ? connect_errors[i].text :
-						     "unreachable: ",
-		    connect_errors[i].text != NULL ? "" : strerror(error));
-		return;
-	}
-	probe_outcome_set(o, PROBE_SKIPPED, "%s",
-	    error != 0 ? strerror(error) :
-			 details(t, CURLE_COULDNT_CONNECT, text));
+	if (error != 0)
+		probe_outcome_set_errno(o, error);
+	else
+		probe_outcome_set(o, PROBE_SKIPPED, "%s",
+		    details(t, CURLE_COULDNT_CONNECT, text));
 }
 
 /* libcurl's text without what it begins with anyway. */

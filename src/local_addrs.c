@@ -95,3 +95,16 @@ local_addrs_within(const struct local_addrs *l, const struct prefix *p)
 			return &l->addrs[i];
 	return NULL;
 }
+
+bool
+local_addrs_is_own(const struct addr *a)
+{
+	struct local_addrs local;
+	bool found;
+
+	if (local_addrs_read(&local) != 0)
+		return true;
+	found = local_addrs_has(&local, a);
+	local_addrs_free(&local);
+	return found;
+}

@@ -5,6 +5,7 @@
  */
 #include "loaded/probe_result.h"
 
+#include <errno.h>
 #include <stdarg.h>
 #include <string.h>
 
@@ -74,4 +75,43 @@ probe_outcome_set(struct probe_outcome *o, enum probe_result result,
 	o->result = result;
 	if (o->text[0] == '\0' && result < PROBE_RESULTS)
 		strncpy(o->text, results[result].text, sizeof(o->text) - 1);
+}
+
+/* EINVAL is what a blackhole route answers. */
+static const struct {
+	int error;
+	enum probe_result result;
+	const char *text; /* NULL: the error's own */
+} meanings[] = {
+	{ ECONNREFUSED, PROBE_CONNECT_REFUSED, "connection refused" },
+	{ ECONNRESET, PROBE_CONNECTION_RESET, "connection reset" },
+	{ EPIPE, PROBE_CONNECTION_RESET, "connection reset" },
+	{ ETIMEDOUT, PROBE_CONNECT_TIMEOUT, "connect timed out" },
+	{ EPERM, PROBE_UNREACHABLE, "not permitted by a local rule" },
+	{ EACCES, PROBE_UNREACHABLE, "not permitted by a local rule" },
+	{ EHOSTUNREACH, PROBE_UNREACHABLE, NULL },
+	{ ENETUNREACH, PROBE_UNREACHABLE, NULL },
+	{ EHOSTDOWN, PROBE_UNREACHABLE, NULL },
+	{ ENETDOWN, PROBE_UNREACHABLE, NULL },
+	{ ENONET, PROBE_UNREACHABLE, NULL },
+	{ EPROTO, PROBE_UNREACHABLE, NULL },
+	{ ENOPROTOOPT, PROBE_UNREACHABLE, NULL },
+	{ EINVAL, PROBE_UNREACHABLE, NULL },
+};
+
+void
+probe_outcome_set_errno(struct probe_outcome *o, int error)
+{
+	for (size_t i = 0; i < sizeof(meanings) / sizeof(meanings[0]); i++) {
+		if (meanings[i].error != error)
+			continue;
+		if (meanings[i].text != NULL)
+			probe_outcome_set(o, meanings[i].result, "%s",
+			    meanings[i].text);
+		else
+			probe_outcome_set(o, meanings[i].result,
+			    "unreachable: %s", strerror(error));
+		return;
+	}
+	probe_outcome_set(o, PROBE_SKIPPED, "%s", strerror(error));
 }

@@ -47,49 +47,14 @@ is_datagram(const struct probe *p)
 	return p->check->type == CHECK_UDP || p->check->type == CHECK_DNS;
 }
 
-/* EINVAL is what a blackhole route answers. */
-static const struct {
-	int error;
-	enum probe_result result;
-	const char *text;
-} meanings[] = {
-	{ ECONNREFUSED, PROBE_CONNECT_REFUSED, "connection refused" },
-	{ ECONNRESET, PROBE_CONNECTION_RESET, "connection reset" },
-	{ EPIPE, PROBE_CONNECTION_RESET, "connection reset" },
-	{ ETIMEDOUT, PROBE_CONNECT_TIMEOUT, "connect timed out" },
-	{ EPERM, PROBE_UNREACHABLE, "not permitted by a local rule" },
-	{ EACCES, PROBE_UNREACHABLE, "not permitted by a local rule" },
-	{ EHOSTUNREACH, PROBE_UNREACHABLE, NULL },
-	{ ENETUNREACH, PROBE_UNREACHABLE, NULL },
-	{ EHOSTDOWN, PROBE_UNREACHABLE, NULL },
-	{ ENETDOWN, PROBE_UNREACHABLE, NULL },
-	{ ENONET, PROBE_UNREACHABLE, NULL },
-	{ EPROTO, PROBE_UNREACHABLE, NULL },
-	{ ENOPROTOOPT, PROBE_UNREACHABLE, NULL },
-	{ EINVAL, PROBE_UNREACHABLE, NULL },
-};
-
-/* What is not known to come from the network is a trouble of ours. */
 void
 probe_errno(struct probe_outcome *o, const struct probe *p, int error)
 {
-	if (error == ECONNREFUSED && is_datagram(p)) {
+	if (error == ECONNREFUSED && is_datagram(p))
 		probe_outcome_set(o, PROBE_PORT_UNREACHABLE,
 		    "port unreachable");
-		return;
-	}
-	for (size_t i = 0; i < sizeof(meanings) / sizeof(meanings[0]); i++) {
-		if (meanings[i].error != error)
-			continue;
-		if (meanings[i].text != NULL)
-			probe_outcome_set(o, meanings[i].result, "%s",
-			    meanings[i].text);
-		else
-			probe_outcome_set(o, meanings[i].result,
-			    "unreachable: %s", strerror(error));
-		return;
-	}
-	probe_outcome_set(o, PROBE_SKIPPED, "%s", strerror(error));
+	else
+		probe_outcome_set_errno(o, error);
 }
 
 int

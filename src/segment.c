@@ -207,6 +207,22 @@ segment_map_sealed(int fd, size_t *size)
 	return mem;
 }
 
+const struct table *
+segment_map_table(int fd)
+{
+	size_t size;
+	const struct table *t = segment_map_sealed(fd, &size);
+
+	if (t == NULL)
+		return NULL;
+	if (size >= sizeof(*t) && t->magic == TABLE_MAGIC &&
+	    t->version == TABLE_VERSION && t->size == size)
+		return t;
+	segment_unmap(t, size);
+	errno = EPROTO;
+	return NULL;
+}
+
 void
 segment_unmap(const void *mem, size_t size)
 {

@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "loaded/clock.h"
+#include "loaded/local_addrs.h"
 #include "loaded/log.h"
 #include "loaded/supervisor_impl.h"
 #include "loaded/table_build.h"
@@ -129,25 +130,12 @@ first_slot(const struct conf *conf, uint32_t pool)
 	return slot;
 }
 
-static bool
-is_vip(const struct conf *conf, const struct addr *a)
-{
-	for (uint32_t i = 0; i < conf->nservices; i++)
-		for (uint32_t k = 0; k < conf->services[i].naddresses; k++)
-			if (addr_equal(&conf->services[i].addresses[k], a))
-				return true;
-	return false;
-}
-
 /* The failover thread has looked at all this, but is not to be trusted. */
 static bool
-may_join(const struct conf *conf, const struct addr *a)
+may_join(const struct supervisor *s, const struct addr *a)
 {
-	bool inside = false;
-
-	for (uint32_t i = 0; i < conf->nbackend_networks; i++)
-		inside |= prefix_contains(&conf->backend_networks[i], a);
-	return inside && !is_vip(conf, a);
+	return !local_addrs_is_own(a) && table_in_networks(s->table, a) &&
+	    !table_is_vip(s->table, a);
 }
 
 static bool
@@ -198,7 +186,7 @@ supervisor_take_found(struct supervisor *s, const struct message *m)
 	int place;
 
 	if (!conf->failover.has_discover || m->pool != pool ||
-	    !may_join(conf, &m->addr))
+	    !may_join(s, &m->addr))
 		return;
 	addr_format(&m->addr, text);
 	place = find_place(s, pool, &m->addr);

@@ -172,3 +172,21 @@ table_sched_group(const struct table *t, void *scratch,
 		.hash_port = s->hash_port,
 	};
 }
+
+bool
+table_in_networks(const struct table *t, const struct addr *a)
+{
+	for (uint32_t i = 0; i < t->nnetworks; i++) {
+		if (prefix_contains(&table_networks(t)[i], a))
+			return true;
+	}
+	return false;
+}
+
+bool
+table_is_vip(const struct table *t, const struct addr *a)
+{
+	const struct table_addr *known = table_find_addr(t, a);
+
+	return known != NULL && (known->flags & TABLE_VIP) != 0;
+}

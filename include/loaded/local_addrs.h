@@ -20,6 +20,9 @@ void local_addrs_free(struct local_addrs *l);
 
 bool local_addrs_has(const struct local_addrs *l, const struct addr *a);
 
+/* Is it one of this machine's now?  True also if that can't be found out. */
+bool local_addrs_is_own(const struct addr *a);
+
 /* The first one of the prefix, or NULL. */
 const struct addr *local_addrs_within(const struct local_addrs *l,
     const struct prefix *p);

@@ -66,4 +66,10 @@ bool probe_result_is_neutral(enum probe_result result);
 __attribute__((format(printf, 3, 4))) void probe_outcome_set(
     struct probe_outcome *o, enum probe_result result, const char *fmt, ...);
 
+/*
+ * What the error of a connection means for whom it went to (positive); one
+ * that is not known to come from the network is a trouble of ours.
+ */
+void probe_outcome_set_errno(struct probe_outcome *o, int error);
+
 #endif

@@ -16,6 +16,7 @@
 #include "loaded/backend.h"
 #include "loaded/health.h"
 #include "loaded/stats.h"
+#include "loaded/table.h"
 
 #define SEGMENT_MAGIC 0x4c445347U /* "LDSG" */
 #define SEGMENT_VERSION 2U
@@ -59,6 +60,9 @@ const void *segment_seal(const void *data, size_t size, const char *name,
  * failure; EPERM when it is not one.
  */
 const void *segment_map_sealed(int fd, size_t *size);
+
+/* The same, if it is a table of this version, whole; else EPROTO. */
+const struct table *segment_map_table(int fd);
 
 /* Ends a mapping of either kind. */
 void segment_unmap(const void *mem, size_t size);

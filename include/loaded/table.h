@@ -103,6 +103,11 @@ const struct sched_member *table_members(const struct table *t);
 const struct table_backend *table_backends(const struct table *t);
 const struct table_pool *table_pool(const struct table *t, uint32_t index);
 const struct check *table_check(const struct table *t, uint32_t index);
+
+/* Is it in backend_networks; is it one of the VIPs? */
+bool table_in_networks(const struct table *t, const struct addr *a);
+bool table_is_vip(const struct table *t, const struct addr *a);
+
 const struct prefix *table_networks(const struct table *t);
 enum table_family table_family_of(const struct addr *a);
 
