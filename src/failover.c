@@ -8,6 +8,7 @@
 
 #include <errno.h>
 #include <stdlib.h>
+#include <sys/prctl.h>
 
 #include "loaded/clock.h"
 #include "loaded/failover_impl.h"
@@ -104,6 +105,8 @@ run(void *arg)
 {
 	struct failover *f = arg;
 
+	/* By itself: for another thread it takes /proc. */
+	prctl(PR_SET_NAME, "failover", 0, 0, 0);
 	failover_targets_begin(f);
 	failover_discover_begin(f);
 	ev_run(f->loop, 0);
@@ -179,7 +182,6 @@ failover_start(struct failover **out, const struct failover_conf *conf)
 		destroy(f);
 		return -error;
 	}
-	pthread_setname_np(f->thread, "failover");
 	*out = f;
 	return 0;
 }

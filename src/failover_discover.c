@@ -133,10 +133,23 @@ give_up_gone(struct failover *f)
 	}
 }
 
+/* An address of ours that hosts answer from one of their global ones. */
+static bool
+is_global(const struct table *t, const struct addr *a)
+{
+	const struct prefix link_local = { .addr = { { 0xfe, 0x80 } },
+		.bits = 10 };
+	const struct addr loopback = { .b = { [15] = 1 } };
+
+	return !addr_is_v4(a) && !addr_equal(a, &loopback) &&
+	    !prefix_contains(&link_local, a) && !table_is_vip(t, a);
+}
+
 /*
  * To a multicast address the call goes out once for each network, from an
  * address in it: hosts then answer from theirs in that network, and not from
- * a link-local one.
+ * a link-local one.  Networks may be narrower than the subnet: then all of
+ * our own global addresses have to do.
  */
 static void
 call_multicast(struct failover *f, const struct addr *to)
@@ -144,14 +157,20 @@ call_multicast(struct failover *f, const struct addr *to)
 	const struct prefix *networks = table_networks(f->table);
 	struct local_addrs local;
 	const struct addr *from;
+	bool called = false;
 
 	if (local_addrs_read(&local) != 0)
 		return;
 	for (uint32_t i = 0; i < f->table->nnetworks; i++) {
 		from = local_addrs_within(&local, &networks[i]);
-		if (from != NULL && !addr_is_v4(from))
-			(void)probe_icmp_call(f->engine, to, from);
+		if (from == NULL || addr_is_v4(from))
+			continue;
+		(void)probe_icmp_call(f->engine, to, from);
+		called = true;
 	}
+	for (size_t i = 0; !called && i < local.count; i++)
+		if (is_global(f->table, &local.addrs[i]))
+			(void)probe_icmp_call(f->engine, to, &local.addrs[i]);
 	local_addrs_free(&local);
 }
 

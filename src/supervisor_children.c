@@ -254,22 +254,22 @@ on_child(struct ev_loop *loop, ev_child *w, int events)
 	}
 }
 
-/* How long a child has made no progress, if that is too long; else 0. */
+/*
+ * How long a child has made no progress, if that is too long; else 0.  The next
+ * complaint is due when that time has gone by again.
+ */
 static uint64_t
-stuck_ms(const struct supervisor *s, const struct child *c)
+stuck_ms(const struct supervisor *s, struct child *c)
 {
+	const uint64_t patience_ns = s->conf->failover.watchdog_ms * NS_PER_MS;
 	const uint64_t now_ns = clock_now_ns();
 	const uint64_t beat_ns = atomic_load(&c->pulse->beat_ns);
-	uint64_t silent_ms;
 
-	if (c->pid == 0 || now_ns <= beat_ns)
+	if (c->pid == 0 || now_ns < beat_ns + patience_ns ||
+	    now_ns < c->complained_ns + patience_ns)
 		return 0;
-	silent_ms = (now_ns - beat_ns) / NS_PER_MS;
-	if (silent_ms < s->conf->failover.watchdog_ms)
-		return 0;
-	/* The next complaint is due when that time has gone by again. */
-	atomic_store(&c->pulse->beat_ns, now_ns);
-	return silent_ms;
+	c->complained_ns = now_ns;
+	return (now_ns - beat_ns) / NS_PER_MS;
 }
 
 static void

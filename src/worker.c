@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 
 #include "loaded/clock.h"
 #include "loaded/log.h"
@@ -222,8 +223,12 @@ run(void *arg)
 	const uint64_t busy_ns = w->conf.busy_poll_us * NS_PER_US;
 	uint64_t stop_ns = 0, batch_ns = 0;
 	bool stopping = false;
+	char name[16];
 	int n;
 
+	/* By itself: for another thread it takes /proc. */
+	snprintf(name, sizeof(name), "worker/%u", w->conf.index);
+	prctl(PR_SET_NAME, name, 0, 0, 0);
 	do {
 		stopping = atomic_load_explicit(w->conf.stop,
 		    memory_order_relaxed);
@@ -245,7 +250,6 @@ worker_start(struct worker *w)
 {
 	pthread_attr_t attr;
 	cpu_set_t cores;
-	char name[16];
 	int error;
 
 	CPU_ZERO(&cores);
@@ -259,8 +263,6 @@ worker_start(struct worker *w)
 	pthread_attr_destroy(&attr);
 	if (error != 0)
 		return -error;
-	snprintf(name, sizeof(name), "worker/%u", w->conf.index);
-	pthread_setname_np(w->thread, name);
 	return 0;
 }
 

@@ -26,7 +26,7 @@ struct child {
 	pid_t pid;           /* 0: none */
 	int control;         /* channel to it; -1: none */
 	struct pulse *pulse; /* of it, or of a thread of it; shared */
-	uint64_t started_ns;
+	uint64_t started_ns, complained_ns;
 };
 
 struct supervisor {
