@@ -5,16 +5,22 @@ Port 80 and UDP port 9 go to four backends in turn; 5201 goes to one, because
 iperf3 opens two connections that have to meet.
 """
 
+import re
+import signal
+
 import lab
 
-_LOADED_CONF = """\
+_LOADED_HEAD = """\
 user = "nobody"; group = "nogroup"; chroot = "{chroot}";
 pidfile = "{pidfile}";
 log = {{ target = "stderr"; level = "notice"; }};
 workers = {{ cores = "{core}"; first_queue = 0; queue_length = 16384; }};
 flows = {{ max = 1048576; }};
-backend_networks = [ "10.2.0.0/24" ];
 interfaces = {{ public = "public"; }};
+"""
+
+_LOADED_POOLS = """\
+backend_networks = [ "10.2.0.0/24" ];
 pools = (
     {{ name = "four"; backends = ( {four} ); }},
     {{ name = "one"; backends = ( {one} ); }}
@@ -106,6 +112,7 @@ class Haproxy(Forward):
 
 class Loaded(Forward):
     """The daemon: rules by loaded-setup, one worker on its own core."""
+    HEAD = _LOADED_HEAD
     name = "loaded"
     target = lab.VIP
     spreads = True
@@ -115,15 +122,19 @@ class Loaded(Forward):
         self._program = program
         self._setup = setup
         self._proc = None
-        self._conf = the_lab.write("loaded.conf", _LOADED_CONF.format(
+        self._conf = the_lab.write("loaded.conf", self.HEAD.format(
             chroot=the_lab.mkdir("empty"), core=lab.BALANCER_CORE,
-            pidfile=the_lab.path("loaded.pid"),
+            pidfile=the_lab.path("loaded.pid")) + self.pools())
+
+    def pools(self):
+        """And the services: the rest of the configuration."""
+        return _LOADED_POOLS.format(
             four=_backends(lab.BACKENDS), one=_backends(lab.BACKENDS[:1]),
-            vip=lab.VIP))
+            vip=lab.VIP)
 
     def up(self):
         self.lab.run("lb", self._setup, "up", "-c", self._conf,
-                     "-l", self._program)
+                     "-l", self._program, timeout=120)
         self.lab.write("loaded.log", "")
         self._proc = self.lab.spawn("lb", self._program, "-D", "-c",
                                     self._conf, log="loaded.log")
@@ -137,6 +148,34 @@ class Loaded(Forward):
         if "LOADED" in self.lab.run("lb", "nft", "list", "ruleset").upper():
             raise lab.BenchError("loaded-setup down has left rules behind")
 
+    @property
+    def balancer(self):
+        """The number of the process that has the threads."""
+        pid = self._proc.pid
+        with open("/proc/%d/task/%d/children" % (pid, pid),
+                  encoding="ascii") as text:
+            for child in text.read().split():
+                with open("/proc/%s/comm" % child, encoding="ascii") as comm:
+                    if comm.read() == "balancer\n":
+                        return int(child)
+        raise lab.BenchError("loaded has no balancer")
+
+    def counters(self):
+        """Of each backend, by address: what SIGUSR1 says."""
+        before = len(self.lab.read("loaded.log"))
+        self._proc.send_signal(signal.SIGUSR1)
+        wanted = int(re.search(r" started .* backends=(\d+)",
+                               self.lab.read("loaded.log"))[1])
+
+        def lines():
+            text = self.lab.read("loaded.log")[before:]
+            found = [line for line in text[:text.rfind("\n") + 1].splitlines()
+                     if "counters pool=" in line]
+            return found if len(found) >= wanted else None
+        lab.wait_for("counters", lines)
+        return {words["backend"]: words for words in (
+            dict(re.findall(r"(\w+)=(\S+)", line)) for line in lines())}
+
     def _ready(self):
         if self._proc.poll() is not None:
             raise lab.BenchError("loaded has ended:\n" +
@@ -144,7 +183,7 @@ class Loaded(Forward):
         queues = "/proc/%d/net/netfilter/nfnetlink_queue" % self._proc.pid
         with open(queues, encoding="ascii") as text:
             return text.read().strip() and \
-                "started" in self.lab.read("loaded.log")
+                " started " in self.lab.read("loaded.log")
 
 
 def _backends(addresses):

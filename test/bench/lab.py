@@ -30,7 +30,7 @@ http {{
     client_body_temp_path {dir}; proxy_temp_path {dir};
     fastcgi_temp_path {dir}; uwsgi_temp_path {dir}; scgi_temp_path {dir};
     keepalive_requests 1000000000;
-    server {{ listen 80 backlog=4096; location / {{ return 200 "ok\\n"; }} }}
+    server {{ listen 80 backlog=4096; location / {{ return 200 "{name}\\n"; }} }}
 }}
 """
 
@@ -50,6 +50,7 @@ class Lab:
         self.names = ["client", "lb"] + [
             "b%d" % n for n in range(1, len(BACKENDS) + 1)]
         self._procs = []
+        self.servers = {}    # nginx, by namespace
 
     def __enter__(self):
         try:
@@ -157,7 +158,9 @@ class Lab:
             self.run("lb", "ip", "addr", "add", "10.2.0.254/32", "dev", name)
             self.run("lb", "ip", "route", "add", ip + "/32", "dev", name)
             self._default_route(name, "10.2.0.254")
-            self._serve(name)
+            self.serve(name)
+            self.spawn(name, "iperf3", "-s", "-p", "5201", core=LOAD_CORE)
+            self.wait_listening(name, 5201)
 
     def _sysctl(self, name, *settings):
         self.run(name, "sysctl", "-q", "-w", *settings)
@@ -176,14 +179,25 @@ class Lab:
     def _default_route(self, name, gateway):
         self.run(name, "ip", "route", "add", "default", "via", gateway)
 
-    def _serve(self, name):
-        where = self.mkdir(name)
-        conf = self.write(name + "/nginx.conf", _NGINX.format(dir=where))
-        self.spawn(name, "nginx", "-p", where, "-c", conf, "-e",
-                   "stderr", core=LOAD_CORE)
-        self.spawn(name, "iperf3", "-s", "-p", "5201", core=LOAD_CORE)
+    def serve(self, name):
+        """Starts the web server of a backend, which says its name."""
+        where = self.path(name)
+        os.makedirs(where, exist_ok=True)
+        conf = self.write(name + "/nginx.conf",
+                          _NGINX.format(dir=where, name=name))
+        self.servers[name] = self.spawn(
+            name, "nginx", "-p", where, "-c", conf, "-e", "stderr",
+            core=LOAD_CORE)
         self.wait_listening(name, 80)
-        self.wait_listening(name, 5201)
+
+    def kill(self, name):
+        """kill -9 of that server; the time of it."""
+        proc = self.servers.pop(name)
+        self._procs.remove(proc)
+        now = time.monotonic()
+        proc.kill()
+        proc.wait()
+        return now
 
 
 def run(*argv, timeout=60, nice=0):

@@ -9,7 +9,7 @@ import lab as lab_module
 from servers import Answerer
 
 PROGRAMS = ["nginx", "dnsmasq", "dig", "curl", "iperf3", "ethtool",
-            "iptables", "ip", "ss", "setpriv"]
+            "iptables", "ip", "openssl", "ss", "setpriv"]
 DEFAULT_TIMEOUT = 120
 
 

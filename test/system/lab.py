@@ -24,6 +24,7 @@ import socket
 import subprocess
 import tempfile
 import time
+from dataclasses import dataclass
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 SETUP = ROOT / "scripts/loaded-setup"
@@ -146,6 +147,11 @@ class Host:
     def link(self, device):
         return json.loads(self.run("ip", "-j", "link", "show", device).stdout)[0]
 
+    def link_local(self, device="eth0"):
+        text = self.run("ip", "-j", "-6", "addr", "show", "dev", device).stdout
+        return next(a["local"] for a in json.loads(text)[0]["addr_info"]
+                    if a["scope"] == "link")
+
     def add_address(self, address, device="eth0"):
         """Once; with the length of its network given, or alone."""
         if address not in self._added:
@@ -158,6 +164,20 @@ class Host:
         sock = self.socket(socket.AF_PACKET, socket.SOCK_RAW)
         sock.bind((device, 0))
         return sock
+
+    @contextlib.contextmanager
+    def blackholed(self, *match):
+        """What matches is dropped on its way in and, in silence, out."""
+        rules = [(tool, chain, *match, "-j", "DROP")
+                 for tool in ("iptables", "ip6tables")
+                 for chain in ("INPUT", "OUTPUT")]
+        for tool, *rule in rules:
+            self.run(tool, "-w", "-I", *rule)
+        try:
+            yield
+        finally:
+            for tool, *rule in rules:
+                self.run(tool, "-w", "-D", *rule)
 
 
 class Client(Host):
@@ -180,15 +200,21 @@ def backend(host, **settings):
     return dict(settings, host=host)
 
 
-def service(name, backends, ports, *, protocol="tcp", scheduler="rr", vips=(0,),
-            families=(4, 6), **settings):
-    """A service and a pool of the same name; both families of every host."""
+def pool_of(name, backends, *, families=(4, 6), **settings):
+    """A pool; both families of every host, or what has an address already."""
     members = []
     for entry in backends:
         entry = entry if isinstance(entry, dict) else backend(entry)
         more = {key: entry[key] for key in entry if key != "host"}
-        members += [dict(more, address=entry["host"].ip[f]) for f in families]
-    return ({"name": name, "backends": members},
+        members += [more] if "address" in more else [
+            dict(more, address=entry["host"].ip[f]) for f in families]
+    return dict(settings, name=name, **({"backends": members} if members else {}))
+
+
+def service(name, backends, ports, *, protocol="tcp", scheduler="rr", vips=(0,),
+            families=(4, 6), pool=None, **settings):
+    """A service and a pool of the same name; pool: more settings of it."""
+    return (pool_of(name, backends, families=families, **(pool or {})),
             dict(settings, name=name, protocol=protocol, pool=name,
                  addresses=[vip(f, n) for f in families for n in vips],
                  ports=[str(port) for port in ports], scheduler=scheduler))
@@ -210,9 +236,11 @@ class Counters:
 
     def __init__(self, lines):
         self.workers, self.queues, self.backends = [], [], {}
-        self.total, self.flows = {}, {}
+        self.total, self.flows, self.modes = {}, {}, {}
         for line in lines:
-            words = dict(re.findall(r"(\w+)=(\S+)", line.split("counters ")[1]))
+            text = line.split("counters ", 1)[1]
+            words = {k: v.strip('"') for k, v in re.findall(
+                r'(\w+)=("[^"]*"|\S+)', text)}
             numbers = {k: int(v) for k, v in words.items() if v.isdigit()}
             if words.get("worker") == "all":
                 self.total = numbers
@@ -220,8 +248,12 @@ class Counters:
                 self.workers.append(numbers)
             elif "queue" in words:
                 self.queues.append(numbers)
+            elif text.startswith("pool_mode "):
+                self.modes[words["pool"]] = {
+                    4: words["ipv4"], 6: words["ipv6"]}
             elif "pool" in words:
-                self.backends[words["pool"], words["backend"]] = numbers
+                self.backends[words["pool"], words["backend"]] = {
+                    **words, **numbers}
             else:
                 self.flows = numbers
 
@@ -242,6 +274,43 @@ class Counters:
         return self["packets"] == reasons == verdicts
 
 
+@dataclass
+class Change:
+    """A backend went up or down, as the log has it."""
+    pool: str
+    address: str
+    health: str
+    text: str
+    check: str = ""
+    result: str = ""
+    streak: int = 0
+
+    LINE = re.compile(
+        r"backend pool=(\S+) backend=(\S+) port=\d+ is (up|down)"
+        r"(?:: (.*?))?(?: check=(\w+) result=(\w+) streak=(\d+))?$", re.M)
+
+    @classmethod
+    def all_in(cls, text):
+        return [cls(*found[:6], int(found[6] or 0))
+                for found in cls.LINE.findall(text)]
+
+
+def cpu_seconds(pid, tid):
+    """What a thread has used, to the nanosecond."""
+    text = pathlib.Path(f"/proc/{pid}/task/{tid}/schedstat").read_text()
+    return int(text.split()[0]) / 1e9
+
+
+def comm(pid, tid=None):
+    """Empty when it is gone; a zombie is."""
+    where = pathlib.Path(f"/proc/{pid}" + (f"/task/{tid}" if tid else ""))
+    try:
+        head, tail = (where / "stat").read_text().rsplit(")", 1)
+    except (FileNotFoundError, ProcessLookupError):
+        return ""
+    return "" if tail.split()[0] in "ZX" else head.split("(", 1)[1]
+
+
 class Daemon:
     """One loaded in the foreground."""
 
@@ -258,24 +327,73 @@ class Daemon:
         assert self.proc.poll() is None, f"loaded ended:\n{self.text()}"
         return " started " in self.text()
 
+    def child(self, name):
+        """The number of the child of that name, or None."""
+        pid = self.proc.pid
+        text = pathlib.Path(f"/proc/{pid}/task/{pid}/children").read_text()
+        return next((int(child) for child in text.split()
+                     if comm(child) == name), None)
+
     @property
     def balancer(self):
-        pid = self.proc.pid
-        children = pathlib.Path(f"/proc/{pid}/task/{pid}/children").read_text()
-        return int(children.split()[0])
+        return self.child("balancer")
+
+    def threads(self, name):
+        """Of the balancer, by name."""
+        pid = self.balancer
+        return [int(tid) for tid in os.listdir(f"/proc/{pid}/task")
+                if comm(pid, tid) == name]
 
     def counters(self):
-        before = len(self.text())
+        before = self.log.stat().st_size
         nbackends = int(re.search(r" started .* backends=(\d+)", self.text())[1])
         self.proc.send_signal(signal.SIGUSR1)
+        seen = []
 
         def complete():
+            """All that must be there, and no more since the last look."""
             assert self.proc.poll() is None, f"loaded ended:\n{self.text()}"
-            text = self.text()[before:]
-            done = text.count("counters pool=") == nbackends
-            return text.splitlines() if done and text.endswith("\n") else None
-        return Counters([line for line in wait_for("counters", complete)
-                         if "counters " in line])
+            with open(self.log, encoding="utf-8", errors="replace") as log:
+                log.seek(before)
+                text = log.read()
+            lines = [line for line in text.splitlines() if "counters " in line]
+            done = text.count("counters pool=") >= nbackends
+            if done and text.endswith("\n") and lines == seen:
+                return True
+            seen[:] = lines
+            return False
+        wait_for("counters", complete)
+        return Counters(seen)
+
+    def state(self, pool, address):
+        """Of one backend."""
+        return self.counters().backends.get((pool, address), {})
+
+    def wait_state(self, pool, address, seconds=5, **wanted):
+        """Until these words are in a backend's line: health="down"."""
+        found = {}
+
+        def reached():
+            found.update(self.state(pool, address))
+            return all(found.get(k) == v for k, v in wanted.items())
+        wait_for(f"{wanted} of {address} in {pool}", reached, seconds)
+        return found
+
+    def wait_health(self, health, pool, *hosts, families=(4, 6), seconds=5):
+        for host in hosts:
+            for family in families:
+                self.wait_state(pool, host.ip[family], seconds, health=health)
+
+    def changes(self, **wanted):
+        """Of the backends' health, those with these values."""
+        return [change for change in Change.all_in(self.text())
+                if all(getattr(change, k) == v for k, v in wanted.items())]
+
+    def wait_said(self, pattern, count=1, seconds=5):
+        """Until the log has it so often; the matches."""
+        return wait_for(pattern, lambda: (
+            lambda found: found if len(found) >= count else None)(
+                list(re.finditer(pattern, self.text(), re.M))), seconds)
 
     def wait_reason(self, name, count=1):
         """Packets are counted when they are already on their way."""
@@ -314,8 +432,9 @@ class Daemon:
 
 
 class Lab:
-    def __init__(self, clients=1, backends=3, mtu=1500):
-        self.mtu = mtu
+    def __init__(self, clients=1, backends=3, mtu=1500, setup=()):
+        """setup: more options of `loaded-setup up`."""
+        self.mtu, self._setup = mtu, setup
         self._procs, self._servers = [], []
         self.daemon, self.hosts = None, []
         self.conf = self._rules = None
@@ -341,8 +460,8 @@ class Lab:
             self.switch.run("ip", "link", "add", bridge, "mtu", self.mtu, "type",
                             "bridge", "mcast_snooping", "0")
             self.switch.run("ip", "link", "set", bridge, "up")
-        self._plug("br-pub", self.lb, "pub")
-        self._plug("br-priv", self.lb, "priv")
+        self.plug("br-pub", self.lb, "pub")
+        self.plug("br-priv", self.lb, "priv")
         for address in "172.16.255.254/16", "fd01::fe/48":
             self.lb.add_address(address, "pub")
         for address in "10.0.0.254/24", "fd00::fe/64":
@@ -351,13 +470,13 @@ class Lab:
             self.lb.add_address(vip(4, number) + "/32", "pub")
             self.lb.add_address(vip(6, number) + "/128", "pub")
         for number, client in enumerate(self.clients):
-            self._plug("br-pub", client, "eth0")
+            self.plug("br-pub", client, "eth0")
             for family in 4, 6:
                 client.address(family, host=number + 1)
             self._gateway(client, "172.16.255.254", "fd01::fe")
             client.sysctl("net.ipv4.ip_local_port_range=16384 60999")
         for host in self.backends:
-            self._plug("br-priv", host, "eth0")
+            self.plug("br-priv", host, "eth0")
             host.add_address(host.ip[4] + "/24")
             host.add_address(host.ip[6] + "/64")
             self._gateway(host, "10.0.0.254", "fd00::fe")
@@ -366,7 +485,8 @@ class Lab:
         self.hosts.append(host)
         return host
 
-    def _plug(self, bridge, host, device):
+    def plug(self, bridge, host, device):
+        """A new interface of a host, on br-pub or br-priv."""
         port = f"{host.name}-{device}"
         self.switch.run("ip", "link", "add", port, "mtu", self.mtu, "type",
                         "veth", "peer", "name", device, "mtu", self.mtu,
@@ -399,6 +519,16 @@ class Lab:
         self._procs.append(proc)
         return proc
 
+    @contextlib.contextmanager
+    def unplugged(self, host):
+        """The other end of its cable is dead; its own settings stay."""
+        port = f"{host.name}-eth0"
+        self.switch.run("ip", "link", "set", port, "down")
+        try:
+            yield
+        finally:
+            self.switch.run("ip", "link", "set", port, "up")
+
     def serve(self, server):
         """Takes care of a server's end: it has close()."""
         self._servers.append(server)
@@ -415,8 +545,9 @@ class Lab:
             "interfaces": {"public": "pub", "private": "priv"},
         }
         flows = {"max": 16384, **top.pop("flows", {})}
+        pools = top.pop("pools", [])    # that no service names
         settings.update(top, flows=flows)
-        settings["pools"] = [pool for pool, _ in services]
+        settings["pools"] = [pool for pool, _ in services] + pools
         settings["services"] = [service for _, service in services]
         return "".join(f"{k} = {render(v)};\n" for k, v in settings.items())
 
@@ -439,7 +570,8 @@ class Lab:
         if text != self._rules:
             kind = ["-t", RULES] if RULES else []
             self._rules = text
-            self.lb.run(SETUP, "up", "-c", self.conf, "-l", LOADED, *kind)
+            self.lb.run(SETUP, "up", "-c", self.conf, "-l", LOADED, *kind,
+                        *self._setup)
 
     def forget_rules(self):
         """Somebody has changed them: the next start() applies them again."""

@@ -1,7 +1,8 @@
 """Servers that say who they are and whom they see, and clients that ask.
 
-Answerer is this process itself, with sockets in the backends' namespaces; the
-rest are real programs.
+Answerer and Talker are this process itself, with sockets in the backends'
+namespaces; the rest are real programs. Run as one it is an Answerer that can be
+killed: servers.py NAME tcp/PORT udp/PORT ...
 """
 
 import errno
@@ -9,9 +10,12 @@ import os
 import re
 import selectors
 import shlex
+import signal
 import socket
 import struct
+import sys
 import threading
+import time
 from dataclasses import dataclass
 
 from lab import SLACK, af, family_of, wait_for
@@ -27,12 +31,17 @@ http {{
     server {{
         {listen}
         location / {{ return 200 "{name} $remote_addr $remote_port $server_port\\n"; }}
+        location /host {{ return 200 "$host\\n"; }}
+        location /busy {{ return 503; }}
+        location /method {{ return 200 "$request_method\\n"; }}
     }}
+    {more}
 }}
 """
 
 
 CLOSE = b"close, please"
+KINDS = {"tcp": socket.SOCK_STREAM, "udp": socket.SOCK_DGRAM}
 
 
 @dataclass
@@ -54,6 +63,14 @@ def _introduce(name, peer, local):
     return f"{name} {address} {peer[1]} {local[1]}\n".encode()
 
 
+def bound(sock, family, address, port):
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    if family == socket.AF_INET6:
+        sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+    sock.bind((address, port))
+    return sock
+
+
 class Answerer:
     """Answers on any number of sockets: TCP introduces itself and then says
     everything back until it is told to close, UDP does both in one datagram."""
@@ -69,16 +86,17 @@ class Answerer:
 
     def listen(self, host, *ports, protocol="tcp", families=(4, 6)):
         """On a backend's own addresses; on a client's too, if it has them."""
-        kind = socket.SOCK_STREAM if protocol == "tcp" else socket.SOCK_DGRAM
         for family in families:
+            anybody = "0.0.0.0" if family == 4 else "::"
+            address = host.ip[family] if hasattr(host, "ip") else anybody
             for port in ports:
-                sock = host.socket(af(family), kind)
-                sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-                address = host.ip[family] if hasattr(host, "ip") else ""
-                if family == 6:
-                    sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
-                sock.bind((address, port))
-                self.add(host.name, sock)
+                self.bind(host, address, port, protocol)
+
+    def bind(self, host, address, port, protocol="tcp"):
+        """On one address, which may be 0.0.0.0 or ::."""
+        family = af(family_of(address))
+        sock = host.socket(family, KINDS[protocol])
+        self.add(host.name, bound(sock, family, address, port))
 
     def add(self, name, sock):
         """A bound socket."""
@@ -125,7 +143,11 @@ class Answerer:
             conn, peer = sock.accept()
         except OSError:
             return
-        conn.sendall(_introduce(name, peer, conn.getsockname()))
+        try:
+            conn.sendall(_introduce(name, peer, conn.getsockname()))
+        except OSError:
+            conn.close()        # a probe: it has gone already
+            return
         self._selector.register(conn, selectors.EVENT_READ, (self._echo, name))
 
     def _echo(self, sock, _name):
@@ -139,6 +161,60 @@ class Answerer:
         data, peer = sock.recvfrom(65536)
         self.received += 1
         sock.sendto(_introduce(name, peer, sock.getsockname()) + data, peer)
+
+
+SILENT, CLOSED, RESET = "silent", "closed", "reset"
+
+
+class Talker(Answerer):
+    """Says to everyone what say[name, port] is at that time: bytes; nothing
+    (SILENT); or it ends the connection (CLOSED, RESET). A list is used up from
+    its front, down to its last. UDP: what a function makes of the datagram."""
+
+    def __init__(self):
+        super().__init__()
+        self.say, self.asked = {}, {}
+
+    def set(self, hosts, ports, what):
+        for host in hosts:
+            for port in ports:
+                self.say[host.name, port] = what
+
+    def _next(self, sock, name):
+        key = name, sock.getsockname()[1]
+        self.asked.setdefault(key, []).append(time.monotonic())
+        what = self.say.get(key, SILENT)
+        if isinstance(what, list):
+            what = what.pop(0) if len(what) > 1 else what[0]
+        return what
+
+    def _accept(self, sock, name):
+        conn, _ = sock.accept()
+        what = self._next(sock, name)
+        if what in (CLOSED, RESET):
+            linger = struct.pack("ii", what == RESET, 0)
+            conn.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)
+            conn.close()
+            return
+        try:
+            if what != SILENT:
+                conn.sendall(what)
+                conn.shutdown(socket.SHUT_WR)
+        except OSError:
+            conn.close()    # it asked, and has gone
+        else:
+            self._selector.register(conn, selectors.EVENT_READ,
+                                    (self._drain, name))
+
+    def _drain(self, sock, _name):
+        if not sock.recv(65536):
+            self._drop(sock)
+
+    def _datagram(self, sock, name):
+        data, peer = sock.recvfrom(65536)
+        what = self._next(sock, name)
+        if what != SILENT:
+            sock.sendto(what(data) if callable(what) else what, peer)
 
 
 class Connection(Answer):
@@ -256,25 +332,39 @@ def ask(host, address, port, data=b"hello", **options):
         return asker.ask(data)
 
 
-def start_nginx(lab, host, *ports):
-    """Returns its name, the client's address and both ports."""
+def start_nginx(lab, host, *ports, more=""):
+    """Returns its name, the client's address and both ports. more: of its
+    configuration, in http {}."""
     where = lab.dir / f"nginx-{host.name}"
-    where.mkdir()
+    where.mkdir(exist_ok=True)
     listen = "".join(f"listen {port}; listen [::]:{port}; " for port in ports)
     conf = where / "nginx.conf"
-    conf.write_text(NGINX.format(dir=where, listen=listen, name=host.name))
-    lab.spawn(host, "nginx", "-p", where, "-c", conf, "-e", "stderr",
-              log=where / "log")
+    conf.write_text(NGINX.format(dir=where, listen=listen, name=host.name,
+                                 more=more))
+    proc = lab.spawn(host, "nginx", "-p", where, "-c", conf, "-e", "stderr",
+                     log=where / "log")
     wait_listening(host, "-t", *ports)
+    return proc
 
 
-def start_dns(lab, host, *records):
+def start_server(lab, host, *ports):
+    """An Answerer of its own process, on "tcp/PORT" and "udp/PORT"."""
+    proc = lab.spawn(host, sys.executable, "-B", __file__, host.name, *ports,
+                     log=lab.dir / f"server-{host.name}.log")
+    for port in ports:
+        protocol, number = port.split("/")
+        wait_listening(host, "-t" if protocol == "tcp" else "-u", number)
+    return proc
+
+
+def start_dns(lab, host, *records, more=()):
     """dnsmasq with TXT records (name, text), on both protocols."""
     words = shlex.split("--keep-in-foreground --no-resolv --no-hosts --user=root"
                         " --conf-file=/dev/null --pid-file --edns-packet-max=4096")
     words += [f"--txt-record={name},{text}" for name, text in records]
     words.append(f"--txt-record=who.test,{host.name}")
-    lab.spawn(host, "dnsmasq", *words, log=lab.dir / f"dns-{host.name}.log")
+    lab.spawn(host, "dnsmasq", *words, *more,
+              log=lab.dir / f"dns-{host.name}.log")
     wait_listening(host, "-u", 53)
 
 
@@ -287,3 +377,18 @@ def wait_listening(host, kind, *ports):
     for port in ports:
         wait_for(f"port {port} of {host.name}", lambda p=port: host.run(
             "ss", "-Hln", kind, f"sport = :{p}").stdout.strip())
+
+
+def main(name, *ports):
+    answerer = Answerer()
+    for port in ports:
+        protocol, number = port.split("/")
+        for address in "0.0.0.0", "::":
+            family = af(family_of(address))
+            sock = socket.socket(family, KINDS[protocol])
+            answerer.add(name, bound(sock, family, address, int(number)))
+    signal.pause()
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])

@@ -14,7 +14,7 @@ import time
 import pytest
 
 import packets
-from lab import (GROUP, LOADED, SANITIZER, SLACK, USER, run, service, vip,
+from lab import (GROUP, LOADED, SANITIZER, SLACK, USER, comm, run, service, vip,
                  wait_for)
 from servers import Answerer, ask, connect, who
 
@@ -245,15 +245,6 @@ def test_supervisor_that_dies_takes_the_balancer_along(lab):
     wait_for("the balancer's end", lambda: "balancer" not in comm(pid))
     daemon.end(-signal.SIGKILL)
     lab.daemon = None
-
-
-def comm(pid):
-    """Empty when it is gone; a zombie is."""
-    try:
-        state = status_of(pid)
-    except FileNotFoundError:
-        return ""
-    return "" if state["State"].startswith("Z") else state["Name"]
 
 
 def test_balancer_has_only_what_it_needs(lab):
