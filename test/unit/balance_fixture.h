@@ -137,4 +137,15 @@ open_flow(const char *client, uint16_t port, const char *vip,
 	assert_way(&bp, client, port, server, server_port);
 }
 
+/* And the table is sound. */
+static inline uint64_t
+flows_used(void)
+{
+	struct flow_usage usage;
+
+	flow_usage(&b.flows, &usage);
+	ck_assert_int_eq(flow_verify(&b.flows), 0);
+	return usage.used;
+}
+
 #endif

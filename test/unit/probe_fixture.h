@@ -5,13 +5,15 @@
 #ifndef TEST_PROBE_FIXTURE_H
 #define TEST_PROBE_FIXTURE_H
 
+#include "addresses.h"
+#include "descriptors.h"
 #include "loaded/clock.h"
 #include "loaded/probe.h"
 #include "loaded/table.h"
+#include "loop_fixture.h"
 
 #include <arpa/inet.h>
 #include <check.h>
-#include <dirent.h>
 #include <ev.h>
 #include <stddef.h>
 #include <stdio.h>
@@ -37,28 +39,6 @@ static struct probe_outcome outcome;
 static unsigned int ended, expected_ends;
 static bool inside_start;
 static size_t descriptors;
-
-static inline size_t
-count_descriptors(void)
-{
-	DIR *dir = opendir("/proc/self/fd");
-	size_t n = 0;
-
-	ck_assert_ptr_nonnull(dir);
-	while (readdir(dir) != NULL)
-		n++;
-	closedir(dir);
-	return n;
-}
-
-static inline struct addr
-address(const char *text)
-{
-	struct addr a;
-
-	ck_assert_int_eq(addr_parse(&a, text), 0);
-	return a;
-}
 
 static inline void
 on_done(struct probe *p, const struct probe_outcome *o)
@@ -142,25 +122,11 @@ start_probe(struct probe *p)
 	inside_start = false;
 }
 
-static inline void
-on_too_long(struct ev_loop *l, ev_timer *w, int events)
-{
-	(void)w;
-	(void)events;
-	ev_break(l, EVBREAK_ALL);
-}
-
 /* Until as many probes as expected have ended, or so many seconds. */
 static inline void
 run_loop(double seconds)
 {
-	ev_timer limit;
-
-	ev_timer_init(&limit, on_too_long, seconds, 0.);
-	ev_now_update(loop);
-	ev_timer_start(loop, &limit);
-	ev_run(loop, 0);
-	ev_timer_stop(loop, &limit);
+	loop_run(loop, seconds);
 }
 
 static inline enum probe_result

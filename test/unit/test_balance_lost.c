@@ -75,16 +75,6 @@ set_mode(enum table_family family, enum pool_mode mode)
 	pools[s->pool].mode[family] = (uint8_t)mode;
 }
 
-static uint64_t
-flows_used(void)
-{
-	struct flow_usage usage;
-
-	flow_usage(&b.flows, &usage);
-	ck_assert_int_eq(flow_verify(&b.flows), 0);
-	return usage.used;
-}
-
 static struct balance_packet
 from_client(uint8_t proto, uint8_t flags, const char *vip)
 {

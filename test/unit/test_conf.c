@@ -10,6 +10,7 @@
 #include <string.h>
 #include <sys/socket.h>
 
+#include "conf_fixture.h"
 #include "loaded/sched.h"
 #include "runner.h"
 #include "seed.h"
@@ -49,25 +50,21 @@ static const char full[] =
     " { name = \"all\"; addresses = \"203.0.113.80\"; protocol = \"udp\";\n"
     "   ports = \"any\"; pool = \"two\"; } );\n";
 
-/* Loads text that is right; what was said goes to said, or must be nothing. */
+/* Loads text that is right, with or without warnings in *said. */
 static struct conf *
-load(const char *text, char **said)
+load_heard(const char *text, char **said)
 {
 	struct conf *conf;
-	char *heard = NULL;
-	size_t size;
-	FILE *errors = open_memstream(&heard, &size);
-	const int error = conf_load_text(&conf, "good.conf", text, errors);
+	const int error = conf_hear(&conf, "good.conf", text, said);
 
-	fclose(errors);
-	ck_assert_msg(error == 0, "%s", heard);
-	if (said != NULL)
-		*said = heard;
-	else {
-		ck_assert_str_eq(heard, "");
-		free(heard);
-	}
+	ck_assert_msg(error == 0, "%s", *said);
 	return conf;
+}
+
+static struct conf *
+load(const char *text)
+{
+	return conf_load_silent("good.conf", text);
 }
 
 static void
@@ -80,7 +77,7 @@ check_addr(const struct addr *a, const char *want)
 
 START_TEST(top_level_is_read_back)
 {
-	struct conf *conf = load(full, NULL);
+	struct conf *conf = load(full);
 
 	ck_assert_str_eq(conf->file, "good.conf");
 	ck_assert_str_eq(conf->user, "lb");
@@ -106,7 +103,7 @@ END_TEST
 
 START_TEST(flows_and_networks_are_read_back)
 {
-	struct conf *conf = load(full, NULL);
+	struct conf *conf = load(full);
 	char text[PREFIX_STRLEN];
 
 	ck_assert_uint_eq(conf->flows_max, 2000);
@@ -124,7 +121,7 @@ END_TEST
 
 START_TEST(pools_are_read_back)
 {
-	struct conf *conf = load(full, NULL);
+	struct conf *conf = load(full);
 	const struct conf_backend *b = conf->pools[0].backends;
 
 	ck_assert_uint_eq(conf->npools, 2);
@@ -152,7 +149,7 @@ END_TEST
 
 START_TEST(services_are_read_back)
 {
-	struct conf *conf = load(full, NULL);
+	struct conf *conf = load(full);
 	const struct conf_service *s = conf->services;
 
 	ck_assert_uint_eq(conf->nservices, 2);
@@ -182,7 +179,7 @@ END_TEST
 
 START_TEST(service_has_its_defaults)
 {
-	struct conf *conf = load(full, NULL);
+	struct conf *conf = load(full);
 	const struct conf_service *s = &conf->services[1];
 
 	ck_assert_uint_eq(s->proto, IPPROTO_UDP);
@@ -205,7 +202,7 @@ END_TEST
 START_TEST(top_level_has_its_defaults)
 {
 	char *said;
-	struct conf *conf = load("pools = (); services = ();", &said);
+	struct conf *conf = load_heard("pools = (); services = ();", &said);
 
 	ck_assert_str_eq(said,
 	    "good.conf:1: warning: services is empty: "
@@ -272,7 +269,7 @@ static const struct {
 START_TEST(warning_is_one_line_and_no_error)
 {
 	char *said;
-	struct conf *conf = load(warned[_i].text, &said);
+	struct conf *conf = load_heard(warned[_i].text, &said);
 
 	ck_assert_str_eq(said, warned[_i].said);
 	ck_assert_uint_eq(conf->warnings, 1);
@@ -284,14 +281,12 @@ END_TEST
 
 START_TEST(hash_default_is_the_schedulers)
 {
-	struct conf *sh =
-	    load(POOL("") SERVICE("192.0.2.1", "scheduler = \"sh\";"), NULL);
-	struct conf *mh =
-	    load(POOL("") SERVICE("192.0.2.1", "scheduler = \"mh\";"), NULL);
-	struct conf *given =
-	    load(POOL("") SERVICE("192.0.2.1",
-		     "scheduler = \"sh\"; hash = \"client-port\";"),
-		NULL);
+	struct conf *sh = load(POOL("")
+		SERVICE("192.0.2.1", "scheduler = \"sh\";"));
+	struct conf *mh = load(POOL("")
+		SERVICE("192.0.2.1", "scheduler = \"mh\";"));
+	struct conf *given = load(POOL("") SERVICE("192.0.2.1",
+	    "scheduler = \"sh\"; hash = \"client-port\";"));
 
 	ck_assert(!sh->services[0].hash_port);
 	ck_assert(mh->services[0].hash_port);
@@ -316,14 +311,13 @@ START_TEST(neighbours_do_not_overlap)
 		     "{ name = \"c\"; addresses = [ \"192.0.2.1\" ];\n"
 		     "protocol = \"udp\"; ports = \"any\"; pool = \"p\" },\n"
 		     "{ name = \"d\"; addresses = [ \"192.0.2.3\" ];\n"
-		     "protocol = \"tcp\"; ports = \"any\"; pool = \"p\" } );",
-	    NULL));
+		     "protocol = \"tcp\"; ports = \"any\"; pool = \"p\" } );"));
 }
 END_TEST
 
 START_TEST(one_family_keeps_its_own)
 {
-	struct conf *conf = load(full, NULL);
+	struct conf *conf = load(full);
 
 	conf_keep_family(conf, AF_INET6);
 	ck_assert_uint_eq(conf->npools, 2);
@@ -343,17 +337,15 @@ END_TEST
 
 START_TEST(only_the_first_mistakes_are_shown)
 {
-	char text[4096] = "", *said = NULL;
+	char text[4096] = "", *said;
 	struct conf *conf;
-	size_t size, len = 0, lines = 0;
-	FILE *errors = open_memstream(&said, &size);
+	size_t len = 0, lines = 0;
 
 	for (int i = 0; i < 100; i++)
 		len += (size_t)snprintf(text + len, sizeof(text) - len,
 		    "wrong%d = 1;\n", i);
-	ck_assert_int_eq(conf_load_text(&conf, "x", text, errors), -EINVAL);
-	fclose(errors);
-	for (size_t i = 0; i < size; i++)
+	ck_assert_int_eq(conf_hear(&conf, "x", text, &said), -EINVAL);
+	for (size_t i = 0; said[i] != '\0'; i++)
 		lines += said[i] == '\n';
 	ck_assert_uint_eq(lines, 21);
 	ck_assert_ptr_nonnull(strstr(said, "\nx:20: unknown key \"wrong19\""));
@@ -367,12 +359,9 @@ static void
 refuse(const char *text, const char *last)
 {
 	struct conf *conf;
-	char *said = NULL, *found;
-	size_t size;
-	FILE *errors = open_memstream(&said, &size);
+	char *said, *found;
 
-	ck_assert_int_eq(conf_load_text(&conf, "x", text, errors), -EINVAL);
-	fclose(errors);
+	ck_assert_int_eq(conf_hear(&conf, "x", text, &said), -EINVAL);
 	found = strstr(said, last);
 	ck_assert_msg(found != NULL && strlen(found) == strlen(last), "%s",
 	    said);

@@ -2,6 +2,7 @@
  * test_conf_bad.c - broken configs: each is refused, with exactly one line
  * that names the file, the very line of the mistake, and what is wrong.
  */
+#include "conf_fixture.h"
 #include "loaded/conf.h"
 #include "runner.h"
 
@@ -39,7 +40,7 @@
 /* A check alone on line 2. */
 #define CHECK(x)                                                               \
 	"pools = ( { name = \"p\"; " ONE "check = {\n" x "\n}; } "             \
-							 ");\n" SERVICES
+	");\n" SERVICES
 #define FOUR                                                                   \
 	"{ type = \"icmp\"; }, { type = \"icmp\"; }, { type = \"icmp\"; }, "   \
 	"{ type = \"icmp\"; }, "
@@ -407,18 +408,14 @@ static const struct {
 START_TEST(mistake_is_one_line_with_its_place)
 {
 	struct conf *conf;
-	char *said = NULL, place[32];
-	size_t size;
-	FILE *errors = open_memstream(&said, &size);
-	const int error = conf_load_text(&conf, "x.conf", broken[_i].text,
-	    errors);
+	char *said, place[32];
+	const int error = conf_hear(&conf, "x.conf", broken[_i].text, &said);
 
-	fclose(errors);
 	snprintf(place, sizeof(place), "x.conf:%d: ", broken[_i].line);
 	ck_assert_msg(error == -EINVAL && conf == NULL, "case %d", _i);
 	ck_assert_msg(strncmp(said, place, strlen(place)) == 0 &&
 		strstr(said, broken[_i].phrase) != NULL &&
-		strchr(said, '\n') == said + size - 1,
+		strchr(said, '\n') == said + strlen(said) - 1,
 	    "case %d: wanted %s%s, got %s", _i, place, broken[_i].phrase, said);
 	free(said);
 }

@@ -7,31 +7,16 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "conf_fixture.h"
 #include "loaded/conf.h"
 #include "loaded/conf_value.h"
 #include "loaded/sched.h"
 #include "runner.h"
 #include "source.h"
 
-/* Loads text; returns what was said of it. */
-static char *
-said_of(const char *text)
-{
-	struct conf *conf;
-	char *said = NULL;
-	size_t size;
-	FILE *errors = open_memstream(&said, &size);
-
-	ck_assert_ptr_nonnull(errors);
-	if (conf_load_text(&conf, "x", text, errors) == 0)
-		conf_free(conf);
-	fclose(errors);
-	return said;
-}
-
 START_TEST(shipped_config_loads_in_silence)
 {
-	char *text = read_source("etc/loaded.conf"), *said = said_of(text);
+	char *text = read_source("etc/loaded.conf"), *said = conf_said(text);
 
 	ck_assert_str_eq(said, "");
 	free(said);
@@ -78,7 +63,7 @@ static const char design[] =
 
 START_TEST(whole_format_loads_with_its_warnings)
 {
-	char *said = said_of(design);
+	char *said = conf_said(design);
 
 	ck_assert_str_eq(said,
 	    "x:2: warning: control is not supported yet: no socket is "
@@ -97,7 +82,7 @@ START_TEST(man_page_example_loads_in_silence)
 	end = strstr(start, "\n.Ed");
 	ck_assert_ptr_nonnull(end);
 	*end = '\0';
-	said = said_of(start);
+	said = conf_said(start);
 	ck_assert_str_eq(said, "");
 	free(said);
 	free(page);

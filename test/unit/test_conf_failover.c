@@ -7,6 +7,7 @@
 #include <string.h>
 #include <sys/socket.h>
 
+#include "conf_fixture.h"
 #include "loaded/check.h"
 #include "loaded/conf.h"
 #include "loaded/conf_pool.h"
@@ -18,23 +19,25 @@
 	"services = ( { name = \"s\"; addresses = [ \"192.0.2.1\" ];\n"        \
 	"protocol = \"tcp\"; ports = \"80\"; pool = \"p\"; } );\n"
 
-/* Loads text that is right, and of which nothing is said. */
-static struct conf *
+/* The last that was loaded. */
+static struct conf *conf;
+
+static void
+teardown(void)
+{
+	conf_free(conf);
+}
+
+/* Loads text that is right; the config before it is forgotten. */
+static const struct conf *
 load(const char *text)
 {
-	struct conf *conf;
-	char *said = NULL;
-	size_t size;
-	FILE *errors = open_memstream(&said, &size);
-	const int error = conf_load_text(&conf, "x", text, errors);
-
-	fclose(errors);
-	ck_assert_msg(error == 0 && size == 0, "%s", said);
-	free(said);
+	conf_free(conf);
+	conf = conf_load_silent("x", text);
 	return conf;
 }
 
-static struct conf *
+static const struct check *
 load_check(const char *keys)
 {
 	char text[2048];
@@ -42,7 +45,7 @@ load_check(const char *keys)
 	snprintf(text, sizeof(text),
 	    "pools = ( { name = \"p\";" ONE "check = { %s }; } );\n" SERVICES,
 	    keys);
-	return load(text);
+	return &load(text)->pools[0].checks[0].check;
 }
 
 static void
@@ -54,8 +57,7 @@ check_bytes(const struct check_bytes *got, const char *want, size_t len)
 
 START_TEST(check_has_its_defaults)
 {
-	struct conf *conf = load_check("type = \"http\";");
-	const struct check *c = &conf->pools[0].checks[0].check;
+	const struct check *c = load_check("type = \"http\";");
 
 	ck_assert_uint_eq(conf->pools[0].nchecks, 1);
 	ck_assert_int_eq(conf->pools[0].checks[0].where.line, 1);
@@ -79,18 +81,16 @@ START_TEST(check_has_its_defaults)
 	ck_assert_str_eq(c->ca_file, "");
 	ck_assert_uint_eq(c->record, 1);
 	ck_assert_uint_eq(c->rcode, 0);
-	conf_free(conf);
 }
 END_TEST
 
 START_TEST(numbers_of_a_check_are_read_back)
 {
-	struct conf *conf =
+	const struct check *c =
 	    load_check("type = \"tcp\"; port = 8080; interval = \"200ms\";"
 		       "fast_interval = \"50ms\"; timeout = \"3s\"; rise = 1;"
 		       "fall = 255; window = 64; need = 63; via = \"vip\";"
 		       "start = \"down\";");
-	const struct check *c = &conf->pools[0].checks[0].check;
 
 	ck_assert_uint_eq(c->type, CHECK_TCP);
 	ck_assert_uint_eq(c->port, 8080);
@@ -102,18 +102,16 @@ START_TEST(numbers_of_a_check_are_read_back)
 	ck_assert_uint_eq(c->window, 64);
 	ck_assert_uint_eq(c->need, 63);
 	ck_assert(c->via_vip && !c->start_up);
-	conf_free(conf);
 }
 END_TEST
 
 START_TEST(request_of_a_check_is_read_back)
 {
-	struct conf *conf = load_check(
+	const struct check *c = load_check(
 	    "type = \"https\"; method = \"HEAD\"; path = \"/a?b=c\";"
 	    "host = \"www.example.org\"; status = \"301,200-204\";"
 	    "verify = false; ca_file = \"/dev/null\"; expect = \"ok\";"
 	    "expect_regex = \"^(a|b)$\";");
-	const struct check *c = &conf->pools[0].checks[0].check;
 
 	ck_assert_str_eq(c->method, "HEAD");
 	ck_assert_str_eq(c->path, "/a?b=c");
@@ -127,33 +125,26 @@ START_TEST(request_of_a_check_is_read_back)
 	ck_assert_str_eq(c->ca_file, "/dev/null");
 	check_bytes(&c->expect, "ok", 2);
 	ck_assert_str_eq(c->regex, "^(a|b)$");
-	conf_free(conf);
-	conf = load_check("type = \"http\"; status = 204;");
-	c = &conf->pools[0].checks[0].check;
+	c = load_check("type = \"http\"; status = 204;");
 	ck_assert_uint_eq(c->status.count, 1);
 	ck_assert_uint_eq(c->status.range[0].high, 204);
-	conf_free(conf);
 }
 END_TEST
 
 START_TEST(question_and_program_are_read_back)
 {
-	struct conf *conf = load_check(
+	const struct check *c = load_check(
 	    "type = \"dns\"; name = \"www.example.org\"; record = \"AAAA\";"
 	    "rcode = \"NXDOMAIN\"; answer = \"2001:db8::1\";");
-	const struct check *c = &conf->pools[0].checks[0].check;
 
 	ck_assert_str_eq(c->name, "www.example.org");
 	ck_assert_uint_eq(c->record, 28);
 	ck_assert_uint_eq(c->rcode, 3);
 	ck_assert_str_eq(c->answer, "2001:db8::1");
-	conf_free(conf);
-	conf = load_check("type = \"exec\"; program = \"/bin/true\";"
-			  "user = \"nobody\";");
-	c = &conf->pools[0].checks[0].check;
+	c = load_check("type = \"exec\"; program = \"/bin/true\";"
+		       "user = \"nobody\";");
 	ck_assert_str_eq(c->program, "/bin/true");
 	ck_assert_str_eq(c->user, "nobody");
-	conf_free(conf);
 }
 END_TEST
 
@@ -172,14 +163,13 @@ START_TEST(each_type_of_check_is_known_by_its_name)
 		{ CHECK_EXEC, "program = \"/x\"; user = \"u\";" },
 		{ CHECK_AGENT, "port = 1;" },
 	};
+	const struct check *c;
 	char keys[128];
-	struct conf *conf;
 
 	snprintf(keys, sizeof(keys), "type = \"%s\"; %s",
 	    check_type_name(types[_i].type), types[_i].more);
-	conf = load_check(keys);
-	ck_assert_uint_eq(conf->pools[0].checks[0].check.type, types[_i].type);
-	conf_free(conf);
+	c = load_check(keys);
+	ck_assert_uint_eq(c->type, types[_i].type);
 }
 END_TEST
 
@@ -189,33 +179,26 @@ START_TEST(words_of_dns_are_those_that_are_listed)
 		"SOA", "PTR", "MX", "TXT", "SRV" };
 	static const char *const rcodes[] = { "NOERROR", "FORMERR", "SERVFAIL",
 		"NXDOMAIN", "NOTIMP", "REFUSED" };
+	const struct check *c;
 	char keys[128];
-	struct conf *conf;
 
 	snprintf(keys, sizeof(keys),
 	    "type = \"dns\"; name = \"a\"; record = \"%s\"; rcode = \"%s\";",
 	    records[_i], rcodes[_i % 6]);
-	conf = load_check(keys);
-	ck_assert_str_eq(
-	    dns_msg_record_name(conf->pools[0].checks[0].check.record),
-	    records[_i]);
-	ck_assert_str_eq(
-	    dns_msg_rcode_name(conf->pools[0].checks[0].check.rcode),
-	    rcodes[_i % 6]);
-	conf_free(conf);
+	c = load_check(keys);
+	ck_assert_str_eq(dns_msg_record_name(c->record), records[_i]);
+	ck_assert_str_eq(dns_msg_rcode_name(c->rcode), rcodes[_i % 6]);
 }
 END_TEST
 
 START_TEST(bytes_keep_what_text_cannot_have)
 {
-	struct conf *conf =
+	const struct check *c =
 	    load_check("type = \"udp\"; send = \"a\\r\\n\\x01\\xff\\\"\";"
 		       "expect = \"\\\\x00\\\\xfF\\\\\\\\x41 \\\\x5c\";");
-	const struct check *c = &conf->pools[0].checks[0].check;
 
 	check_bytes(&c->send, "a\r\n\x01\xff\"", 6);
 	check_bytes(&c->expect, "\0\xff\\x41 \\", 8);
-	conf_free(conf);
 }
 END_TEST
 
@@ -232,8 +215,7 @@ static const char several[] =
 
 START_TEST(backend_may_have_checks_of_its_own)
 {
-	struct conf *conf = load(several);
-	const struct conf_pool *p = &conf->pools[0];
+	const struct conf_pool *p = &load(several)->pools[0];
 
 	ck_assert_uint_eq(p->nchecks, 2);
 	ck_assert_uint_eq(p->checks[0].check.type, CHECK_ICMP);
@@ -249,16 +231,14 @@ START_TEST(backend_may_have_checks_of_its_own)
 	ck_assert_uint_eq(p->backends[2].check_policy, CHECKS_ALL);
 	ck_assert_uint_eq(p->backends[3].nchecks, 0);
 	ck_assert_ptr_nonnull(p->backends[3].checks);
-	conf_free(conf);
 }
 END_TEST
 
 START_TEST(pool_in_trouble_is_read_back)
 {
-	struct conf *conf = load(
-	    "pools = ( { name = \"p\";" ONE "quorum = 3;\n"
-	    "quorum_hysteresis = 2; backup = \"q\"; panic = \"all\";\n"
-	    "slow_start = \"10s\"; }, { name = \"q\";" ONE "} );\n" SERVICES);
+	load("pools = ( { name = \"p\";" ONE "quorum = 3;\n"
+	     "quorum_hysteresis = 2; backup = \"q\"; panic = \"all\";\n"
+	     "slow_start = \"10s\"; }, { name = \"q\";" ONE "} );\n" SERVICES);
 
 	ck_assert_uint_eq(conf->pools[0].quorum, 3);
 	ck_assert_uint_eq(conf->pools[0].quorum_hysteresis, 2);
@@ -272,7 +252,6 @@ START_TEST(pool_in_trouble_is_read_back)
 	ck_assert_uint_eq(conf->pools[1].slow_start_ms, 0);
 	ck_assert(conf->failover.enabled && !conf->failover.has_discover);
 	ck_assert_uint_eq(conf->failover.watchdog_ms, 5000);
-	conf_free(conf);
 }
 END_TEST
 
@@ -308,7 +287,6 @@ static const struct {
 START_TEST(port_of_a_check_is_that_of_the_first_service)
 {
 	const struct conf_service *service;
-	struct conf *conf;
 	FILE *errors = fopen("/dev/null", "w");
 
 	ck_assert_int_eq(conf_load_text(&conf, "x", ports[_i].text, errors), 0);
@@ -316,7 +294,6 @@ START_TEST(port_of_a_check_is_that_of_the_first_service)
 	service = conf_pool_service(conf, 0, true);
 	ck_assert_ptr_nonnull(service);
 	ck_assert_uint_eq(conf_service_port(service), ports[_i].port);
-	conf_free(conf);
 }
 END_TEST
 
@@ -337,8 +314,7 @@ static const char discovering[] =
 
 START_TEST(discovery_is_read_back)
 {
-	struct conf *conf = load(discovering);
-	const struct conf_discover *d = &conf->failover.discover;
+	const struct conf_discover *d = &load(discovering)->failover.discover;
 	char text[ADDR_STRLEN];
 
 	ck_assert(!conf->failover.enabled && conf->failover.has_discover);
@@ -350,15 +326,13 @@ START_TEST(discovery_is_read_back)
 	ck_assert_uint_eq(d->max, 3);
 	ck_assert_uint_eq(d->interval_ms, 2000);
 	ck_assert_uint_eq(d->timeout_ms, 100);
-	conf_free(conf);
 }
 END_TEST
 
 START_TEST(discovered_pool_has_places_behind_its_backends)
 {
 	static const struct addr nobody;
-	struct conf *conf = load(discovering);
-	const struct conf_pool *p = &conf->pools[1];
+	const struct conf_pool *p = &load(discovering)->pools[1];
 
 	ck_assert_uint_eq(conf->pools[0].nbackends, 1);
 	ck_assert_uint_eq(p->nbackends, 5);
@@ -371,30 +345,26 @@ START_TEST(discovered_pool_has_places_behind_its_backends)
 		ck_assert_uint_eq(p->backends[i].check_policy, CHECKS_ANY);
 		ck_assert_ptr_null(p->backends[i].checks);
 	}
-	conf_free(conf);
 }
 END_TEST
 
 START_TEST(pool_may_be_filled_by_discovery_alone)
 {
-	struct conf *conf =
-	    load("backend_networks = \"10.0.0.0/24\";\n"
-		 "failover = { discover = { broadcast = \"10.0.0.255\";\n"
-		 "  port = 80; pool = \"p\"; }; };\n"
-		 "pools = ( { name = \"p\"; } );\n" SERVICES);
+	load("backend_networks = \"10.0.0.0/24\";\n"
+	     "failover = { discover = { broadcast = \"10.0.0.255\";\n"
+	     "  port = 80; pool = \"p\"; }; };\n"
+	     "pools = ( { name = \"p\"; } );\n" SERVICES);
 
 	ck_assert(conf->failover.enabled);
 	ck_assert_uint_eq(conf->pools[0].nbackends, 64);
 	ck_assert_uint_eq(conf->failover.discover.interval_ms, 5000);
 	ck_assert_uint_eq(conf->failover.discover.timeout_ms, 1000);
-	conf_free(conf);
 }
 END_TEST
 
 START_TEST(one_family_keeps_its_calls_and_the_places)
 {
-	struct conf *conf = load(discovering);
-	const struct conf_discover *d = &conf->failover.discover;
+	const struct conf_discover *d = &load(discovering)->failover.discover;
 
 	conf_keep_family(conf, AF_INET6);
 	ck_assert(conf->failover.has_discover);
@@ -407,31 +377,26 @@ START_TEST(one_family_keeps_its_calls_and_the_places)
 	conf_keep_family(conf, AF_INET);
 	ck_assert(!conf->failover.has_discover);
 	ck_assert_uint_eq(conf->pools[1].nbackends, 0);
-	conf_free(conf);
 }
 END_TEST
 
 START_TEST(places_stay_for_either_family)
 {
-	struct conf *conf = load(discovering);
-
+	load(discovering);
 	conf_keep_family(conf, AF_INET);
 	ck_assert(conf->failover.has_discover);
 	ck_assert_uint_eq(conf->failover.discover.nbroadcast, 1);
 	ck_assert_uint_eq(conf->pools[1].nbackends, 4);
 	ck_assert(addr_is_v4(&conf->pools[1].backends[0].addr));
 	ck_assert(conf->pools[1].backends[3].absent);
-	conf_free(conf);
 }
 END_TEST
 
 START_TEST(places_count_among_the_backends)
 {
-	char *text = NULL, *said = NULL;
+	char *text = NULL, *said;
 	size_t size;
-	struct conf *conf;
 	FILE *out = open_memstream(&text, &size);
-	FILE *errors;
 
 	fputs("services = ();\nbackend_networks = \"10.0.0.0/8\";\n"
 	      "failover = { discover = { broadcast = \"10.255.255.255\"; "
@@ -443,9 +408,7 @@ START_TEST(places_count_among_the_backends)
 		    i == 0 ? "" : ",", i / 256, i % 256);
 	fputs("); } );\n", out);
 	fclose(out);
-	errors = open_memstream(&said, &size);
-	ck_assert_int_ne(conf_load_text(&conf, "x", text, errors), 0);
-	fclose(errors);
+	ck_assert_int_ne(conf_hear(&conf, "x", text, &said), 0);
 	ck_assert_ptr_nonnull(strstr(said,
 	    "x:4: pools have 16385 backends together, expected at most 16384"));
 	free(said);
@@ -461,6 +424,9 @@ main(void)
 	TCase *pools = tcase_create("pools");
 	TCase *discovery = tcase_create("discovery");
 
+	tcase_add_checked_fixture(checks, NULL, teardown);
+	tcase_add_checked_fixture(pools, NULL, teardown);
+	tcase_add_checked_fixture(discovery, NULL, teardown);
 	tcase_add_test(checks, check_has_its_defaults);
 	tcase_add_test(checks, numbers_of_a_check_are_read_back);
 	tcase_add_test(checks, request_of_a_check_is_read_back);

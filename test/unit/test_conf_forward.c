@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "conf_fixture.h"
 #include "loaded/conf.h"
 #include "runner.h"
 
@@ -30,12 +31,9 @@ static char *
 said_of(const char *text)
 {
 	struct conf *conf;
-	char *said = NULL;
-	size_t size;
-	FILE *errors = open_memstream(&said, &size);
-	const int error = conf_load_text(&conf, "x", text, errors);
+	char *said;
+	const int error = conf_hear(&conf, "x", text, &said);
 
-	fclose(errors);
 	ck_assert_int_eq(error, said[0] == '\0' ? 0 : -EINVAL);
 	conf_free(conf);
 	return said;

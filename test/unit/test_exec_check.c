@@ -3,11 +3,12 @@
  * needs another user's rights is left out without root.
  */
 #include "loaded/exec_check.h"
+#include "descriptors.h"
+#include "loop_fixture.h"
 #include "runner.h"
 
 #include <check.h>
 #include <fcntl.h>
-#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -20,13 +21,10 @@
 #define MANY 20
 
 struct trial {
-	struct ev_loop *loop;
+	struct told told;
 	struct exec_runner *runner;
 	ev_child reaper;
 	struct exec_job job;
-	struct probe_outcome outcome;
-	uint32_t calls, wanted;
-	bool inside; /* of exec_check_start() */
 	char dir[64], program[128], notes[128];
 };
 
@@ -35,12 +33,9 @@ on_done(void *arg, const struct exec_job *job, const struct probe_outcome *o)
 {
 	struct trial *t = arg;
 
-	ck_assert(!t->inside);
 	ck_assert_uint_eq(job->id, 4711);
 	ck_assert_uint_eq(job->run, 42);
-	t->outcome = *o;
-	if (++t->calls >= t->wanted)
-		ev_break(t->loop, EVBREAK_ALL);
+	told_add(&t->told, o);
 }
 
 static void
@@ -70,13 +65,13 @@ setup(struct trial *t, const char *script)
 	fputs(script, file);
 	fclose(file);
 	chmod(t->program, 0755);
-	t->loop = ev_default_loop(0);
-	t->runner = exec_runner_new(t->loop, on_done, t);
+	t->told.loop = ev_default_loop(0);
+	t->runner = exec_runner_new(t->told.loop, on_done, t);
 	ck_assert_ptr_nonnull(t->runner);
 	ev_child_init(&t->reaper, on_child, 0, 0);
 	t->reaper.data = t;
-	ev_child_start(t->loop, &t->reaper);
-	t->wanted = 1;
+	ev_child_start(t->told.loop, &t->reaper);
+	t->told.wanted = 1;
 	t->job = (struct exec_job){ .program = t->program,
 		.user = "nobody",
 		.vip = "192.0.2.1",
@@ -92,7 +87,7 @@ static void
 teardown(struct trial *t)
 {
 	exec_runner_free(t->runner);
-	ev_child_stop(t->loop, &t->reaper);
+	ev_child_stop(t->told.loop, &t->reaper);
 	unlink(t->program);
 	unlink(t->notes);
 	ck_assert_int_eq(rmdir(t->dir), 0);
@@ -116,45 +111,17 @@ assert_all_ended(void)
 static void
 start(struct trial *t)
 {
-	t->inside = true;
+	t->told.starting = true;
 	exec_check_start(t->runner, &t->job);
-	t->inside = false;
-}
-
-static void
-on_late(struct ev_loop *loop, ev_timer *timer, int events)
-{
-	(void)timer, (void)events;
-	ev_break(loop, EVBREAK_ALL);
-}
-
-static void
-run_for(struct trial *t, double seconds)
-{
-	ev_timer late;
-
-	ev_timer_init(&late, on_late, seconds, 0);
-	ev_now_update(t->loop);
-	ev_timer_start(t->loop, &late);
-	ev_run(t->loop, 0);
-	ev_timer_stop(t->loop, &late);
+	t->told.starting = false;
 }
 
 static void
 run(struct trial *t)
 {
 	start(t);
-	run_for(t, 20);
-	ck_assert_uint_eq(t->calls, t->wanted);
-}
-
-static void
-assert_outcome(const struct trial *t, enum probe_result result,
-    const char *text)
-{
-	ck_assert_str_eq(t->outcome.text, text);
-	ck_assert_str_eq(probe_result_name(t->outcome.result),
-	    probe_result_name(result));
+	loop_run(t->told.loop, 20);
+	ck_assert_uint_eq(t->told.calls, t->told.wanted);
 }
 
 static const char *
@@ -204,8 +171,8 @@ START_TEST(an_exit_has_a_result_and_the_first_line_as_text)
 
 	setup(&t, outcomes[_i].script);
 	run(&t);
-	assert_outcome(&t, outcomes[_i].result, outcomes[_i].text);
-	ck_assert_uint_gt(t.outcome.duration_us, 0);
+	assert_told(&t.told, outcomes[_i].result, outcomes[_i].text);
+	ck_assert_uint_gt(t.told.outcome.duration_us, 0);
 	assert_all_ended();
 	teardown(&t);
 }
@@ -217,8 +184,8 @@ START_TEST(silence_and_exit_0_is_ok)
 
 	setup(&t, "#!/bin/sh\nexit 0\n");
 	run(&t);
-	ck_assert_int_eq(t.outcome.result, PROBE_OK);
-	ck_assert_uint_lt(t.outcome.duration_us, 4000000);
+	ck_assert_int_eq(t.told.outcome.result, PROBE_OK);
+	ck_assert_uint_lt(t.told.outcome.duration_us, 4000000);
 	teardown(&t);
 }
 END_TEST
@@ -233,8 +200,8 @@ START_TEST(the_output_of_one_that_has_ended_is_not_lost)
 	start(&t);
 	while (waitid(P_ALL, 0, &info, WEXITED | WNOWAIT) < 0)
 		continue;
-	run_for(&t, 20);
-	assert_outcome(&t, PROBE_EXEC_STATUS, "exit status 1: last words");
+	loop_run(t.told.loop, 20);
+	assert_told(&t.told, PROBE_EXEC_STATUS, "exit status 1: last words");
 	teardown(&t);
 }
 END_TEST
@@ -245,9 +212,9 @@ START_TEST(a_long_line_is_cut)
 
 	setup(&t, "#!/bin/sh\nhead -c 5000 /dev/zero | tr '\\0' x\n");
 	run(&t);
-	ck_assert_int_eq(t.outcome.result, PROBE_OK);
-	ck_assert_uint_eq(strlen(t.outcome.text), 150);
-	ck_assert_uint_eq(strspn(t.outcome.text, "x"), 150);
+	ck_assert_int_eq(t.told.outcome.result, PROBE_OK);
+	ck_assert_uint_eq(strlen(t.told.outcome.text), 150);
+	ck_assert_uint_eq(strspn(t.told.outcome.text, "x"), 150);
 	teardown(&t);
 }
 END_TEST
@@ -256,13 +223,14 @@ START_TEST(who_hangs_is_killed_with_its_children)
 {
 	struct trial t;
 
-	setup(&t, "#!/bin/sh\ntrap '' TERM INT HUP\nsleep 60 &\n"
-		  "sleep 60 &\nwait\nwait\n");
+	setup(&t,
+	    "#!/bin/sh\ntrap '' TERM INT HUP\nsleep 60 &\n"
+	    "sleep 60 &\nwait\nwait\n");
 	t.job.timeout_ms = 400;
 	run(&t);
-	assert_outcome(&t, PROBE_EXEC_TIMEOUT, "no exit within 400 ms");
-	ck_assert_uint_ge(t.outcome.duration_us, 399000);
-	ck_assert_uint_le(t.outcome.duration_us, 3000000);
+	assert_told(&t.told, PROBE_EXEC_TIMEOUT, "no exit within 400 ms");
+	ck_assert_uint_ge(t.told.outcome.duration_us, 399000);
+	ck_assert_uint_le(t.told.outcome.duration_us, 3000000);
 	assert_all_ended();
 	teardown(&t);
 }
@@ -292,7 +260,7 @@ START_TEST(it_gets_its_arguments_and_nothing_of_ours)
 	setenv("SECRET", "of the supervisor", 1);
 	sigaction(SIGPIPE, &ignored, NULL);
 	run(&t);
-	ck_assert_int_eq(t.outcome.result, PROBE_OK);
+	ck_assert_int_eq(t.told.outcome.result, PROBE_OK);
 	read_notes(&t, text, sizeof(text));
 	snprintf(wanted, sizeof(wanted), "%s",
 	    "5: 192.0.2.1 fd00::7 tcp 8080 5000\n/\n"
@@ -329,7 +297,7 @@ START_TEST(it_works_without_standard_descriptors)
 	run(&t);
 	dup2(out, STDOUT_FILENO);
 	dup2(err, STDERR_FILENO);
-	assert_outcome(&t, PROBE_OK, "works");
+	assert_told(&t.told, PROBE_OK, "works");
 	teardown(&t);
 }
 END_TEST
@@ -343,7 +311,7 @@ START_TEST(a_program_that_is_not_there_says_so)
 	setup(&t, "");
 	t.job.program = "/nonexistent/check";
 	run(&t);
-	assert_outcome(&t, PROBE_EXEC_FAILED,
+	assert_told(&t.told, PROBE_EXEC_FAILED,
 	    "cannot run /nonexistent/check: No such file or directory");
 	teardown(&t);
 }
@@ -359,7 +327,7 @@ START_TEST(a_program_that_nobody_may_run_says_so)
 	run(&t);
 	snprintf(text, sizeof(text), "cannot run %s: Permission denied",
 	    t.program);
-	assert_outcome(&t, PROBE_EXEC_FAILED, text);
+	assert_told(&t.told, PROBE_EXEC_FAILED, text);
 	teardown(&t);
 }
 END_TEST
@@ -371,7 +339,7 @@ START_TEST(root_and_strangers_are_refused)
 	setup(&t, "#!/bin/sh\n");
 	t.job.user = _i == 0 ? "root" : "no-such-user";
 	run(&t);
-	assert_outcome(&t, PROBE_EXEC_FAILED,
+	assert_told(&t.told, PROBE_EXEC_FAILED,
 	    _i == 0 ? "never run as root: root" : "no such user: no-such-user");
 	teardown(&t);
 }
@@ -386,40 +354,26 @@ START_TEST(without_root_nobody_else_can_be_become)
 	run(&t);
 	snprintf(text, sizeof(text),
 	    "cannot become the user of %s: Operation not permitted", t.program);
-	assert_outcome(&t, PROBE_EXEC_FAILED, text);
+	assert_told(&t.told, PROBE_EXEC_FAILED, text);
 	teardown(&t);
 }
 END_TEST
 
 /* --- the runner's life --------------------------------------------------- */
 
-static int
-count_descriptors(void)
-{
-	int count = 0;
-
-	for (int fd = 0; fd < 1024; fd++) {
-		struct pollfd p = { .fd = fd };
-
-		poll(&p, 1, 0);
-		count += !(p.revents & POLLNVAL);
-	}
-	return count;
-}
-
 START_TEST(many_at_a_time_all_end_and_leave_nothing_open)
 {
 	struct trial t;
-	int before;
+	size_t before;
 
 	setup(&t, "#!/bin/sh\necho $(sleep 0.05)here\n");
 	before = count_descriptors();
-	t.wanted = MANY;
+	t.told.wanted = MANY;
 	for (int i = 1; i < MANY; i++)
 		start(&t);
 	run(&t);
-	assert_outcome(&t, PROBE_OK, "here");
-	ck_assert_int_eq(count_descriptors(), before);
+	assert_told(&t.told, PROBE_OK, "here");
+	ck_assert_uint_eq(count_descriptors(), before);
 	assert_all_ended();
 	teardown(&t);
 }
@@ -432,9 +386,9 @@ START_TEST(more_than_the_bound_are_skipped)
 	setup(&t, "#!/bin/sh\nexec sleep 60\n");
 	for (int i = 0; i < EXEC_RUNNING_MAX; i++)
 		start(&t);
-	ck_assert_uint_eq(t.calls, 0);
+	ck_assert_uint_eq(t.told.calls, 0);
 	run(&t);
-	assert_outcome(&t, PROBE_SKIPPED, "not run: too many at a time");
+	assert_told(&t.told, PROBE_SKIPPED, "not run: too many at a time");
 	teardown(&t);
 	assert_all_ended();
 }
@@ -447,10 +401,10 @@ START_TEST(a_runner_that_is_freed_kills_what_runs)
 
 	setup(&t, "#!/bin/sh\nexec sleep 60\n");
 	start(&t);
-	run_for(&t, 0.1);
-	ev_child_stop(t.loop, &t.reaper);
+	loop_run(t.told.loop, 0.1);
+	ev_child_stop(t.told.loop, &t.reaper);
 	teardown(&t);
-	ck_assert_uint_eq(t.calls, 0);
+	ck_assert_uint_eq(t.told.calls, 0);
 	ck_assert_int_gt(waitpid(-1, &status, 0), 0);
 	ck_assert(WIFSIGNALED(status));
 	ck_assert_int_eq(WTERMSIG(status), SIGKILL);
@@ -463,7 +417,7 @@ START_TEST(a_child_of_somebody_else_is_not_ours)
 
 	setup(&t, "#!/bin/sh\n");
 	ck_assert(!exec_runner_reaped(t.runner, getpid(), 0));
-	ck_assert_uint_eq(t.calls, 0);
+	ck_assert_uint_eq(t.told.calls, 0);
 	teardown(&t);
 }
 END_TEST

@@ -37,6 +37,18 @@ is_whole(const struct health_record *r)
 	return memcmp(r, &want, sizeof(want)) == 0;
 }
 
+/* The record of n is written, and that is what is read. */
+static void
+write_and_read(struct health *h, uint32_t n)
+{
+	const struct health_record w = record_of(n);
+	struct health_record r;
+
+	health_write(h, &w);
+	ck_assert(health_read(h, &r));
+	ck_assert_mem_eq(&r, &w, sizeof(w));
+}
+
 START_TEST(zeroed_memory_is_a_record_without_a_story)
 {
 	struct health h;
@@ -55,46 +67,35 @@ END_TEST
 START_TEST(what_is_written_last_is_read)
 {
 	struct health h;
-	struct health_record r, w;
 
 	memset(&h, 0, sizeof(h));
-	for (uint32_t n = 1; n < 300; n++) {
-		w = record_of(n);
-		health_write(&h, &w);
-		ck_assert(health_read(&h, &r));
-		ck_assert_mem_eq(&r, &w, sizeof(w));
-	}
+	for (uint32_t n = 1; n < 300; n++)
+		write_and_read(&h, n);
 }
 END_TEST
 
 START_TEST(half_a_write_is_not_read_and_the_next_one_mends_it)
 {
 	struct health h;
-	struct health_record r, w = record_of(1);
+	struct health_record r;
 
 	memset(&h, 0, sizeof(h));
-	health_write(&h, &w);
+	write_and_read(&h, 1);
 	h.version++;
 	ck_assert(!health_read(&h, &r));
-	w = record_of(2);
-	health_write(&h, &w);
+	write_and_read(&h, 2);
 	ck_assert_uint_eq(h.version % 2, 0);
-	ck_assert(health_read(&h, &r));
-	ck_assert_mem_eq(&r, &w, sizeof(w));
 }
 END_TEST
 
 START_TEST(the_version_may_wrap)
 {
 	struct health h;
-	struct health_record r, w = record_of(3);
 
 	memset(&h, 0, sizeof(h));
 	h.version = UINT32_MAX - 1;
-	health_write(&h, &w);
+	write_and_read(&h, 3);
 	ck_assert_uint_eq(h.version, 0);
-	ck_assert(health_read(&h, &r));
-	ck_assert_mem_eq(&r, &w, sizeof(w));
 }
 END_TEST
 
@@ -151,7 +152,8 @@ int
 main(void)
 {
 	Suite *suite = suite_create("health");
-	TCase *alone = tcase_create("alone"), *threads = tcase_create("threads");
+	TCase *alone = tcase_create("alone"),
+	      *threads = tcase_create("threads");
 
 	tcase_add_test(alone, zeroed_memory_is_a_record_without_a_story);
 	tcase_add_test(alone, what_is_written_last_is_read);

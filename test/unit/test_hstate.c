@@ -29,18 +29,23 @@ state_of(uint8_t rise, uint8_t fall, uint8_t window, uint8_t need)
 	return hs;
 }
 
-/* '+' and '-' are results; all but the last must leave the verdict alone. */
+/*
+ * '+' and '-' are results; after each word of them stands the verdict, U or D,
+ * and all but its last must leave the verdict alone.
+ */
 static void
-feed(struct hstate *hs, const char *results, enum hstate_verdict after)
+feed(struct hstate *hs, const char *words)
 {
-	const enum hstate_verdict before = hs->verdict;
+	for (const char *c = words; *c != '\0'; c++) {
+		const enum hstate_verdict before = hs->verdict;
+		enum hstate_verdict after = before;
 
-	for (; *results != '\0'; results++) {
-		const bool changed = hstate_feed(hs, *results == '+');
-		const bool last = results[1] == '\0';
-
-		ck_assert_int_eq(changed, last && after != before);
-		ck_assert_int_eq(hs->verdict, last ? after : before);
+		if (*c != '+' && *c != '-')
+			continue;
+		if (c[1] == 'U' || c[1] == 'D')
+			after = c[1] == 'U' ? UP : DOWN;
+		ck_assert_int_eq(hstate_feed(hs, *c == '+'), after != before);
+		ck_assert_int_eq(hs->verdict, after);
 	}
 }
 
@@ -69,13 +74,13 @@ START_TEST(the_first_result_decides_at_once)
 	struct hstate hs = state_of(3, 5, 0, 0);
 
 	ck_assert_int_eq(hs.verdict, UNKNOWN);
-	feed(&hs, "+", UP);
+	feed(&hs, "+U");
 	hs = state_of(3, 5, 0, 0);
-	feed(&hs, "-", DOWN);
+	feed(&hs, "-D");
 	hs = state_of(1, 1, 5, 3);
-	feed(&hs, "+", UP);
+	feed(&hs, "+U");
 	hs = state_of(1, 1, 5, 3);
-	feed(&hs, "-", DOWN);
+	feed(&hs, "-D");
 }
 END_TEST
 
@@ -83,11 +88,7 @@ START_TEST(later_rise_and_fall_in_a_row_decide)
 {
 	struct hstate hs = state_of(3, 2, 0, 0);
 
-	feed(&hs, "+", UP);
-	feed(&hs, "-+-+-+", UP);
-	feed(&hs, "--", DOWN);
-	feed(&hs, "++-++-", DOWN);
-	feed(&hs, "+++", UP);
+	feed(&hs, "+U -+-+-+U --D ++-++-D +++U");
 }
 END_TEST
 
@@ -95,11 +96,7 @@ START_TEST(three_of_the_last_five_keep_it_up)
 {
 	struct hstate hs = state_of(1, 1, 5, 3);
 
-	feed(&hs, "+", UP);
-	feed(&hs, "--", UP);
-	feed(&hs, "-", DOWN);
-	feed(&hs, "++-", DOWN);
-	feed(&hs, "+", UP);
+	feed(&hs, "+U --U -D ++-D +U");
 }
 END_TEST
 
@@ -110,18 +107,17 @@ START_TEST(restored_is_as_if_reached_and_keeps_no_streak)
 	hstate_restore(&hs, UP);
 	ck_assert_int_eq(hs.verdict, UP);
 	ck_assert(!hstate_is_changing(&hs));
-	feed(&hs, "--", DOWN);
+	feed(&hs, "--D");
 	hstate_restore(&hs, DOWN);
-	feed(&hs, "++", UP);
+	feed(&hs, "++U");
 	hstate_restore(&hs, DOWN);
 	ck_assert_uint_eq(hs.streak, 0);
-	feed(&hs, "++", UP);
+	feed(&hs, "++U");
 	hs = state_of(1, 1, 4, 3);
 	hstate_restore(&hs, UP);
-	feed(&hs, "-", UP);
-	feed(&hs, "-", DOWN);
+	feed(&hs, "-U -D");
 	hstate_restore(&hs, DOWN);
-	feed(&hs, "+++", UP);
+	feed(&hs, "+++U");
 }
 END_TEST
 
@@ -129,15 +125,15 @@ START_TEST(restored_to_unknown_starts_anew)
 {
 	struct hstate hs = state_of(2, 3, 0, 0);
 
-	feed(&hs, "+", UP);
+	feed(&hs, "+U");
 	hstate_restore(&hs, UNKNOWN);
 	ck_assert_int_eq(hs.verdict, UNKNOWN);
 	ck_assert(hstate_is_changing(&hs));
-	feed(&hs, "-", DOWN);
+	feed(&hs, "-D");
 	hs = state_of(1, 1, 3, 2);
-	feed(&hs, "+", UP);
+	feed(&hs, "+U");
 	hstate_restore(&hs, UNKNOWN);
-	feed(&hs, "-", DOWN);
+	feed(&hs, "-D");
 }
 END_TEST
 
@@ -171,7 +167,7 @@ START_TEST(a_streak_counts_and_does_not_wrap)
 	hstate_feed(&hs, false);
 	ck_assert_uint_eq(hs.streak, 1);
 	ck_assert(!hs.last_ok);
-	feed(&hs, "-", DOWN);
+	feed(&hs, "-D");
 }
 END_TEST
 
@@ -213,9 +209,8 @@ static unsigned int
 compare_with_model(void)
 {
 	const struct hstate_conf conf = random_conf();
-	const long good = conf.window > 0 ?
-	    100L * conf.need / conf.window :
-	    random() % 101;
+	const long good = conf.window > 0 ? 100L * conf.need / conf.window :
+					    random() % 101;
 	enum hstate_verdict want = UNKNOWN;
 	unsigned int changes = 0;
 	bool results[RESULTS];

@@ -3,6 +3,8 @@
  * much, too late or not at all, and with certificates of all kinds.
  */
 #include "loaded/http_check.h"
+#include "descriptors.h"
+#include "loop_fixture.h"
 #include "runner.h"
 
 #include <arpa/inet.h>
@@ -11,7 +13,6 @@
 #include <openssl/pem.h>
 #include <openssl/ssl.h>
 #include <openssl/x509v3.h>
-#include <poll.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
@@ -41,16 +42,13 @@ struct server {
 
 /* What the engine gets, and what came of it. */
 struct trial {
-	struct ev_loop *loop;
+	struct told told;
 	struct http_engine *engine;
 	struct {
 		struct table table;
 		struct check check[2];
 	} t;
 	struct http_request request;
-	struct probe_outcome outcome;
-	uint32_t calls, wanted;
-	bool inside; /* of http_check_start() */
 };
 
 /* --- servers ------------------------------------------------------------- */
@@ -219,12 +217,9 @@ on_done(void *arg, const struct http_request *r, const struct probe_outcome *o)
 {
 	struct trial *t = arg;
 
-	ck_assert(!t->inside);
 	ck_assert_uint_eq(r->id, t->request.id);
 	ck_assert_uint_eq(r->run, t->request.run);
-	t->outcome = *o;
-	if (++t->calls >= t->wanted)
-		ev_break(t->loop, EVBREAK_ALL);
+	told_add(&t->told, o);
 }
 
 static void
@@ -233,8 +228,8 @@ setup(struct trial *t)
 	struct check *check = &t->t.check[1];
 
 	memset(t, 0, sizeof(*t));
-	t->loop = ev_loop_new(0);
-	t->engine = http_engine_new(t->loop, on_done, t);
+	t->told.loop = ev_loop_new(0);
+	t->engine = http_engine_new(t->told.loop, on_done, t);
 	ck_assert_ptr_nonnull(t->engine);
 	t->t.table.nchecks = 2;
 	t->t.table.checks_off = (uint32_t)((uintptr_t)t->t.check -
@@ -253,35 +248,16 @@ setup(struct trial *t)
 		.fd = -1,
 		.id = 4711,
 		.run = 42 };
-	t->wanted = 1;
+	t->told.wanted = 1;
 	addr_parse(&t->request.addr, "127.0.0.1");
 }
 
 static void
 start(struct trial *t)
 {
-	t->inside = true;
+	t->told.starting = true;
 	http_check_start(t->engine, &t->request);
-	t->inside = false;
-}
-
-static void
-on_late(struct ev_loop *loop, ev_timer *timer, int events)
-{
-	(void)timer, (void)events;
-	ev_break(loop, EVBREAK_ALL);
-}
-
-static void
-run_for(struct trial *t, double seconds)
-{
-	ev_timer late;
-
-	ev_timer_init(&late, on_late, seconds, 0);
-	ev_now_update(t->loop);
-	ev_timer_start(t->loop, &late);
-	ev_run(t->loop, 0);
-	ev_timer_stop(t->loop, &late);
+	t->told.starting = false;
 }
 
 /* Once, with the check as it is now. */
@@ -290,24 +266,31 @@ run(struct trial *t)
 {
 	ck_assert_int_eq(http_engine_use(t->engine, &t->t.table), 0);
 	start(t);
-	run_for(t, 20);
-	ck_assert_uint_eq(t->calls, t->wanted);
+	loop_run(t->told.loop, 20);
+	ck_assert_uint_eq(t->told.calls, t->told.wanted);
 }
 
 static void
 teardown(struct trial *t)
 {
 	http_engine_free(t->engine);
-	ev_loop_destroy(t->loop);
+	ev_loop_destroy(t->told.loop);
 }
 
 static void
-assert_outcome(const struct trial *t, enum probe_result result,
-    const char *text)
+setup_with_server(struct trial *t, struct server *s,
+    void (*serve)(struct server *, int), const char *text)
 {
-	ck_assert_str_eq(t->outcome.text, text);
-	ck_assert_str_eq(probe_result_name(t->outcome.result),
-	    probe_result_name(result));
+	setup(t);
+	start_server(s, serve, text);
+	t->request.port = s->port;
+}
+
+static void
+teardown_with_server(struct trial *t, struct server *s)
+{
+	teardown(t);
+	stop_server(s);
 }
 
 /* --- answers ------------------------------------------------------------- */
@@ -371,21 +354,19 @@ START_TEST(an_answer_is_judged_by_status_and_body)
 	struct server s;
 	struct trial t;
 
-	setup(&t);
-	start_server(&s, answers[_i].serve, answers[_i].text);
-	t.request.port = s.port;
+	setup_with_server(&t, &s, answers[_i].serve, answers[_i].text);
 	strcpy(t.t.check[1].regex, answers[_i].regex);
 	t.t.check[1].expect.len = (uint16_t)strlen(answers[_i].expect);
 	memcpy(t.t.check[1].expect.b, answers[_i].expect,
 	    strlen(answers[_i].expect));
 	run(&t);
-	printf("answer %d: %s\n", _i, t.outcome.text);
-	assert_outcome(&t, answers[_i].result,
-	    answers[_i].outcome != NULL ? answers[_i].outcome : t.outcome.text);
-	ck_assert_uint_gt(t.outcome.duration_us, 0);
-	ck_assert_uint_lt(t.outcome.duration_us, 2900000);
-	teardown(&t);
-	stop_server(&s);
+	printf("answer %d: %s\n", _i, t.told.outcome.text);
+	assert_told(&t.told, answers[_i].result,
+	    answers[_i].outcome != NULL ? answers[_i].outcome :
+					  t.told.outcome.text);
+	ck_assert_uint_gt(t.told.outcome.duration_us, 0);
+	ck_assert_uint_lt(t.told.outcome.duration_us, 2900000);
+	teardown_with_server(&t, &s);
 }
 END_TEST
 
@@ -400,16 +381,13 @@ START_TEST(a_body_is_looked_at_up_to_its_bound)
 
 	memset(text + head, 'x', sizeof(text) - (size_t)head - 1);
 	memcpy(text + head + BODY_MAX - 6 + _i, "needle", 6);
-	setup(&t);
-	start_server(&s, serve_text, text);
-	t.request.port = s.port;
+	setup_with_server(&t, &s, serve_text, text);
 	t.t.check[1].expect.len = 6;
 	memcpy(t.t.check[1].expect.b, "needle", 6);
 	run(&t);
-	ck_assert_int_eq(t.outcome.result,
+	ck_assert_int_eq(t.told.outcome.result,
 	    _i == 0 ? PROBE_OK : PROBE_HTTP_BODY);
-	teardown(&t);
-	stop_server(&s);
+	teardown_with_server(&t, &s);
 }
 END_TEST
 
@@ -422,16 +400,14 @@ START_TEST(a_server_that_says_nothing_or_not_all_gives_no_answer)
 	struct server s;
 	struct trial t;
 
-	setup(&t);
-	start_server(&s, _i == 0 ? serve_never : serve_half, silent[_i]);
-	t.request.port = s.port;
+	setup_with_server(&t, &s, _i == 0 ? serve_never : serve_half,
+	    silent[_i]);
 	t.t.check[1].timeout_ms = 150;
 	run(&t);
-	assert_outcome(&t, PROBE_NO_ANSWER, "no answer within 150 ms");
-	ck_assert_uint_ge(t.outcome.duration_us, 149000);
-	ck_assert_uint_le(t.outcome.duration_us, 1500000);
-	teardown(&t);
-	stop_server(&s);
+	assert_told(&t.told, PROBE_NO_ANSWER, "no answer within 150 ms");
+	ck_assert_uint_ge(t.told.outcome.duration_us, 149000);
+	ck_assert_uint_le(t.told.outcome.duration_us, 1500000);
+	teardown_with_server(&t, &s);
 }
 END_TEST
 
@@ -446,7 +422,7 @@ START_TEST(a_closed_port_refuses)
 	t.request.port = s.port;
 	t.t.check[1].type = _i == 0 ? CHECK_HTTP : CHECK_HTTPS;
 	run(&t);
-	assert_outcome(&t, PROBE_CONNECT_REFUSED, "connection refused");
+	assert_told(&t.told, PROBE_CONNECT_REFUSED, "connection refused");
 	teardown(&t);
 }
 END_TEST
@@ -472,7 +448,7 @@ START_TEST(a_connect_without_an_answer_times_out)
 	t.request.port = s.port;
 	t.t.check[1].timeout_ms = 200;
 	run(&t);
-	assert_outcome(&t, PROBE_CONNECT_TIMEOUT,
+	assert_told(&t.told, PROBE_CONNECT_TIMEOUT,
 	    "connect timed out after 200 ms");
 	for (int i = 0; i < 8; i++)
 		close(clients[i]);
@@ -490,7 +466,8 @@ START_TEST(a_network_without_a_route_is_unreachable)
 	addr_parse(&t.request.addr, "255.255.255.255");
 	t.request.port = 80;
 	run(&t);
-	ck_assert_str_eq(probe_result_name(t.outcome.result), "unreachable");
+	ck_assert_str_eq(probe_result_name(t.told.outcome.result),
+	    "unreachable");
 	teardown(&t);
 }
 END_TEST
@@ -500,15 +477,14 @@ START_TEST(a_plain_server_fails_the_tls_handshake)
 	struct server s;
 	struct trial t;
 
-	setup(&t);
-	start_server(&s, serve_banner, "HTTP/1.1 400 Bad Request\r\n\r\n");
-	t.request.port = s.port;
+	setup_with_server(&t, &s, serve_banner,
+	    "HTTP/1.1 400 Bad Request\r\n\r\n");
 	t.t.check[1].type = CHECK_HTTPS;
 	run(&t);
-	printf("tls: %s\n", t.outcome.text);
-	ck_assert_str_eq(probe_result_name(t.outcome.result), "tls_handshake");
-	teardown(&t);
-	stop_server(&s);
+	printf("tls: %s\n", t.told.outcome.text);
+	ck_assert_str_eq(probe_result_name(t.told.outcome.result),
+	    "tls_handshake");
+	teardown_with_server(&t, &s);
 }
 END_TEST
 
@@ -520,15 +496,13 @@ START_TEST(the_request_says_what_the_config_says)
 	struct server s;
 	struct trial t;
 
-	setup(&t);
-	start_server(&s, serve_text, "HTTP/1.1 204 No\r\n\r\n");
-	t.request.port = s.port;
+	setup_with_server(&t, &s, serve_text, "HTTP/1.1 204 No\r\n\r\n");
 	strcpy(t.t.check[1].host, "www.example.org");
 	strcpy(t.t.check[1].path, "/a/../b?c=d");
 	strcpy(t.t.check[1].method, "OPTIONS");
 	setenv("http_proxy", "http://127.0.0.1:1/", 1);
 	run(&t);
-	assert_outcome(&t, PROBE_OK, "http status 204");
+	assert_told(&t.told, PROBE_OK, "http status 204");
 	snprintf(host, sizeof(host), "\r\nHost: www.example.org:%u\r\n",
 	    s.port);
 	ck_assert_int_eq(
@@ -536,8 +510,7 @@ START_TEST(the_request_says_what_the_config_says)
 	ck_assert_ptr_nonnull(strstr(s.request, host));
 	ck_assert_ptr_nonnull(strstr(s.request, "\r\nUser-Agent: loaded\r\n"));
 	ck_assert_ptr_nonnull(strstr(s.request, "\r\nConnection: close\r\n"));
-	teardown(&t);
-	stop_server(&s);
+	teardown_with_server(&t, &s);
 }
 END_TEST
 
@@ -547,14 +520,11 @@ START_TEST(without_a_host_it_is_the_address)
 	struct server s;
 	struct trial t;
 
-	setup(&t);
-	start_server(&s, serve_text, HEAD_OK "hello");
-	t.request.port = s.port;
+	setup_with_server(&t, &s, serve_text, HEAD_OK "hello");
 	run(&t);
 	snprintf(host, sizeof(host), "\r\nHost: 127.0.0.1:%u\r\n", s.port);
 	ck_assert_ptr_nonnull(strstr(s.request, host));
-	teardown(&t);
-	stop_server(&s);
+	teardown_with_server(&t, &s);
 }
 END_TEST
 
@@ -570,11 +540,10 @@ START_TEST(ipv6_works_and_stands_in_brackets)
 	t.request.port = s.port;
 	addr_parse(&t.request.addr, "::1");
 	run(&t);
-	assert_outcome(&t, PROBE_OK, "http status 200");
+	assert_told(&t.told, PROBE_OK, "http status 200");
 	snprintf(host, sizeof(host), "\r\nHost: [::1]:%u\r\n", s.port);
 	ck_assert_ptr_nonnull(strstr(s.request, host));
-	teardown(&t);
-	stop_server(&s);
+	teardown_with_server(&t, &s);
 }
 END_TEST
 
@@ -583,16 +552,13 @@ START_TEST(head_does_not_wait_for_a_body)
 	struct server s;
 	struct trial t;
 
-	setup(&t);
-	start_server(&s, serve_half,
+	setup_with_server(&t, &s, serve_half,
 	    "HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\n");
-	t.request.port = s.port;
 	strcpy(t.t.check[1].method, "HEAD");
 	run(&t);
-	assert_outcome(&t, PROBE_OK, "http status 200");
+	assert_told(&t.told, PROBE_OK, "http status 200");
 	ck_assert_int_eq(strncmp(s.request, "HEAD / HTTP/1.1\r\n", 17), 0);
-	teardown(&t);
-	stop_server(&s);
+	teardown_with_server(&t, &s);
 }
 END_TEST
 
@@ -617,64 +583,44 @@ START_TEST(a_given_socket_is_used_and_closed)
 	struct server s;
 	struct trial t;
 
-	setup(&t);
-	start_server(&s, serve_port, HEAD_OK "hello");
-	t.request.port = s.port;
+	setup_with_server(&t, &s, serve_port, HEAD_OK "hello");
 	t.request.fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
 	ck_assert_int_eq(bind(t.request.fd, (struct sockaddr *)&sa, sizeof(sa)),
 	    0);
 	getsockname(t.request.fd, (struct sockaddr *)&sa, &len);
 	snprintf(port, sizeof(port), "%u", ntohs(sa.sin_port));
 	run(&t);
-	assert_outcome(&t, PROBE_OK, "http status 200");
+	assert_told(&t.told, PROBE_OK, "http status 200");
 	ck_assert_str_eq(s.request, port);
 	/* It may be another one by now, but not that socket. */
 	len = sizeof(sa);
 	ck_assert(getsockname(t.request.fd, (struct sockaddr *)&sa, &len) < 0 ||
 	    ntohs(sa.sin_port) != strtoul(port, NULL, 10));
-	teardown(&t);
-	stop_server(&s);
+	teardown_with_server(&t, &s);
 }
 END_TEST
 
 /* --- the engine's life --------------------------------------------------- */
 
-static int
-count_descriptors(void)
-{
-	int count = 0;
-
-	for (int fd = 0; fd < 1024; fd++) {
-		struct pollfd p = { .fd = fd };
-
-		poll(&p, 1, 0);
-		count += !(p.revents & POLLNVAL);
-	}
-	return count;
-}
-
 START_TEST(many_at_a_time_all_end_and_leave_nothing_open)
 {
 	struct server s;
 	struct trial t;
-	int before;
+	size_t before;
 
-	setup(&t);
-	start_server(&s, serve_text, HEAD_OK "hello");
-	t.request.port = s.port;
+	setup_with_server(&t, &s, serve_text, HEAD_OK "hello");
 	t.t.check[1].timeout_ms = 10000;
 	run(&t);
 	before = count_descriptors();
-	t.calls = 0;
-	t.wanted = MANY;
+	t.told.calls = 0;
+	t.told.wanted = MANY;
 	for (int i = 0; i < MANY; i++)
 		start(&t);
-	run_for(&t, 20);
-	ck_assert_uint_eq(t.calls, MANY);
-	assert_outcome(&t, PROBE_OK, "http status 200");
-	ck_assert_int_le(count_descriptors(), before + 1);
-	teardown(&t);
-	stop_server(&s);
+	loop_run(t.told.loop, 20);
+	ck_assert_uint_eq(t.told.calls, MANY);
+	assert_told(&t.told, PROBE_OK, "http status 200");
+	ck_assert_uint_le(count_descriptors(), before + 1);
+	teardown_with_server(&t, &s);
 }
 END_TEST
 
@@ -682,22 +628,19 @@ START_TEST(a_new_table_ends_what_runs_without_a_word)
 {
 	struct server s;
 	struct trial t;
-	int before;
+	size_t before;
 
-	setup(&t);
-	start_server(&s, serve_never, "");
-	t.request.port = s.port;
+	setup_with_server(&t, &s, serve_never, "");
 	t.t.check[1].timeout_ms = 200;
 	ck_assert_int_eq(http_engine_use(t.engine, &t.t.table), 0);
 	before = count_descriptors();
 	start(&t);
-	run_for(&t, 0.1);
+	loop_run(t.told.loop, 0.1);
 	ck_assert_int_eq(http_engine_use(t.engine, &t.t.table), 0);
-	run_for(&t, 0.3);
-	ck_assert_uint_eq(t.calls, 0);
-	ck_assert_int_le(count_descriptors(), before + 1);
-	teardown(&t);
-	stop_server(&s);
+	loop_run(t.told.loop, 0.3);
+	ck_assert_uint_eq(t.told.calls, 0);
+	ck_assert_uint_le(count_descriptors(), before + 1);
+	teardown_with_server(&t, &s);
 }
 END_TEST
 
@@ -706,16 +649,13 @@ START_TEST(an_engine_may_be_freed_while_requests_run)
 	struct server s;
 	struct trial t;
 
-	setup(&t);
-	start_server(&s, serve_never, "");
-	t.request.port = s.port;
+	setup_with_server(&t, &s, serve_never, "");
 	ck_assert_int_eq(http_engine_use(t.engine, &t.t.table), 0);
 	start(&t);
-	run_for(&t, 0.05);
+	loop_run(t.told.loop, 0.05);
 	start(&t);
-	teardown(&t);
-	stop_server(&s);
-	ck_assert_uint_eq(t.calls, 0);
+	teardown_with_server(&t, &s);
+	ck_assert_uint_eq(t.told.calls, 0);
 }
 END_TEST
 
@@ -730,9 +670,9 @@ START_TEST(a_missing_ca_file_counts_against_nobody)
 	t.request.port = 1;
 	ck_assert_int_eq(http_engine_use(t.engine, &t.t.table), -ENOENT);
 	start(&t);
-	run_for(&t, 5);
-	ck_assert_uint_eq(t.calls, 1);
-	assert_outcome(&t, PROBE_SKIPPED,
+	loop_run(t.told.loop, 5);
+	ck_assert_uint_eq(t.told.calls, 1);
+	assert_told(&t.told, PROBE_SKIPPED,
 	    "the CA file was not to be had at the start");
 	teardown(&t);
 }
@@ -746,7 +686,7 @@ START_TEST(a_check_that_the_table_has_not_is_skipped)
 	t.request.check_index = 2;
 	t.request.port = 1;
 	run(&t);
-	ck_assert_str_eq(probe_result_name(t.outcome.result), "skipped");
+	ck_assert_str_eq(probe_result_name(t.told.outcome.result), "skipped");
 	teardown(&t);
 }
 END_TEST
@@ -759,7 +699,7 @@ START_TEST(a_path_that_is_none_counts_against_nobody)
 	strcpy(t.t.check[1].path, "/a b\r\nX: y");
 	t.request.port = 1;
 	run(&t);
-	ck_assert_str_eq(probe_result_name(t.outcome.result), "skipped");
+	ck_assert_str_eq(probe_result_name(t.told.outcome.result), "skipped");
 	teardown(&t);
 }
 END_TEST
@@ -972,6 +912,22 @@ setup_tls(struct trial *t, const struct server *s, int file)
 	t->request.port = s->port;
 }
 
+/* The server is who, and file is what it is judged by. */
+static void
+setup_with_tls_server(struct trial *t, struct server *s, int who,
+    bool with_issuer, int file)
+{
+	start_tls_server(s, who, with_issuer);
+	setup_tls(t, s, file);
+}
+
+static void
+teardown_with_tls_server(struct trial *t, struct server *s)
+{
+	teardown(t);
+	stop_tls_server(s);
+}
+
 #define UNTRUSTED "certificate not trusted: "
 
 /* Who serves, who is trusted, for what name, and what is to come of it. */
@@ -1012,15 +968,13 @@ START_TEST(a_certificate_is_judged_by_chain_dates_and_name)
 	struct server s;
 	struct trial t;
 
-	start_tls_server(&s, certificates[_i].who,
-	    certificates[_i].with_issuer);
-	setup_tls(&t, &s, certificates[_i].file);
+	setup_with_tls_server(&t, &s, certificates[_i].who,
+	    certificates[_i].with_issuer, certificates[_i].file);
 	strcpy(t.t.check[1].host, certificates[_i].host);
 	t.t.check[1].verify = certificates[_i].verify;
 	run(&t);
-	assert_outcome(&t, certificates[_i].result, certificates[_i].outcome);
-	teardown(&t);
-	stop_tls_server(&s);
+	assert_told(&t.told, certificates[_i].result, certificates[_i].outcome);
+	teardown_with_tls_server(&t, &s);
 }
 END_TEST
 
@@ -1030,22 +984,20 @@ START_TEST(checks_do_not_trust_each_others_files)
 	struct server s;
 	struct trial t;
 
-	start_tls_server(&s, LEAF, false);
-	setup_tls(&t, &s, ROOT);
+	setup_with_tls_server(&t, &s, LEAF, false, ROOT);
 	t.t.check[0] = t.t.check[1];
 	ca_path(t.t.check[0].ca_file, OTHER);
 	run(&t);
 	for (uint32_t i = 0; i < 4; i++) {
 		t.request.check_index = i % 2;
 		t.request.check = &t.t.check[i % 2];
-		t.calls = 0;
+		t.told.calls = 0;
 		start(&t);
-		run_for(&t, 20);
-		ck_assert_str_eq(probe_result_name(t.outcome.result),
+		loop_run(t.told.loop, 20);
+		ck_assert_str_eq(probe_result_name(t.told.outcome.result),
 		    i % 2 == 1 ? "ok" : "certificate_untrusted");
 	}
-	teardown(&t);
-	stop_tls_server(&s);
+	teardown_with_tls_server(&t, &s);
 }
 END_TEST
 
@@ -1054,15 +1006,13 @@ START_TEST(every_check_makes_a_new_tls_session)
 	struct server s;
 	struct trial t;
 
-	start_tls_server(&s, LEAF, false);
-	setup_tls(&t, &s, ROOT);
+	setup_with_tls_server(&t, &s, LEAF, false, ROOT);
 	for (int i = 0; i < 3; i++) {
-		t.calls = 0;
+		t.told.calls = 0;
 		run(&t);
-		ck_assert_int_eq(t.outcome.result, PROBE_OK);
+		ck_assert_int_eq(t.told.outcome.result, PROBE_OK);
 	}
-	teardown(&t);
-	stop_tls_server(&s);
+	teardown_with_tls_server(&t, &s);
 	ck_assert_int_eq(s.reused, 0);
 }
 END_TEST
@@ -1072,19 +1022,17 @@ START_TEST(a_ca_file_that_is_none_counts_against_nobody)
 	struct server s;
 	struct trial t;
 
-	start_tls_server(&s, LEAF, false);
-	setup_tls(&t, &s, _i);
+	setup_with_tls_server(&t, &s, LEAF, false, _i);
 	for (int i = 0; i < 2; i++) {
 		ck_assert_int_eq(http_engine_use(t.engine, &t.t.table),
 		    -ENOENT);
-		t.calls = 0;
+		t.told.calls = 0;
 		start(&t);
-		run_for(&t, 20);
-		assert_outcome(&t, PROBE_SKIPPED,
+		loop_run(t.told.loop, 20);
+		assert_told(&t.told, PROBE_SKIPPED,
 		    "the CA file has no certificates, or broken ones");
 	}
-	teardown(&t);
-	stop_tls_server(&s);
+	teardown_with_tls_server(&t, &s);
 }
 END_TEST
 
@@ -1097,13 +1045,13 @@ cost(struct trial *t, int checks)
 	run(t);
 	clock_gettime(CLOCK_THREAD_CPUTIME_ID, &from);
 	for (int i = 0; i < checks; i++) {
-		t->calls = 0;
+		t->told.calls = 0;
 		start(t);
-		run_for(t, 20);
-		ck_assert_int_eq(t->outcome.result, PROBE_OK);
+		loop_run(t->told.loop, 20);
+		ck_assert_int_eq(t->told.outcome.result, PROBE_OK);
 	}
 	clock_gettime(CLOCK_THREAD_CPUTIME_ID, &to);
-	t->calls = 0;
+	t->told.calls = 0;
 	return (double)(to.tv_sec - from.tv_sec) +
 	    (double)(to.tv_nsec - from.tv_nsec) / 1e9;
 }
@@ -1114,16 +1062,14 @@ START_TEST(a_long_ca_file_costs_no_more_than_a_short_one)
 	struct server s;
 	struct trial t;
 
-	start_tls_server(&s, LEAF, false);
-	setup_tls(&t, &s, ROOT);
+	setup_with_tls_server(&t, &s, LEAF, false, ROOT);
 	with_one = cost(&t, 20);
 	ca_path(t.t.check[1].ca_file, LONG);
 	with_many = cost(&t, 20);
 	printf("a check: %.2f ms, %.2f ms with %d certificates\n",
 	    with_one / 20 * 1000, with_many / 20 * 1000, LONG_FILE + 1);
 	ck_assert_double_lt(with_many, with_one * 4);
-	teardown(&t);
-	stop_tls_server(&s);
+	teardown_with_tls_server(&t, &s);
 }
 END_TEST
 
@@ -1139,7 +1085,7 @@ run_in_chroot(const struct server *s, const char *root)
 		return 100;
 	run(&t);
 	teardown(&t);
-	return (int)t.outcome.result;
+	return (int)t.told.outcome.result;
 }
 
 START_TEST(in_an_empty_chroot_a_certificate_is_still_verified)

@@ -3,6 +3,7 @@
  * them, and what is found agrees with a walk over all.
  */
 #include "loaded/local_addrs.h"
+#include "addresses.h"
 #include "runner.h"
 
 #include <check.h>
@@ -12,28 +13,11 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-static struct addr
-parsed(const char *text)
-{
-	struct addr a;
-
-	ck_assert_int_eq(addr_parse(&a, text), 0);
-	return a;
-}
-
-static struct prefix
-parsed_prefix(const char *text)
-{
-	struct prefix p;
-
-	ck_assert_int_eq(prefix_parse(&p, text), 0);
-	return p;
-}
-
 START_TEST(loopback_is_local_and_a_documentation_address_is_not)
 {
-	const struct addr lo = parsed("127.0.0.1"), doc = parsed("192.0.2.77"),
-			  doc6 = parsed("2001:db8::77");
+	const struct addr lo = address("127.0.0.1"),
+			  doc = address("192.0.2.77"),
+			  doc6 = address("2001:db8::77");
 	struct local_addrs l;
 
 	ck_assert_int_eq(local_addrs_read(&l), 0);
@@ -72,13 +56,12 @@ END_TEST
 
 START_TEST(the_first_within_a_prefix_is_found)
 {
-	struct addr addrs[] = { parsed("10.0.0.3"), parsed("10.0.1.1"),
-		parsed("10.0.1.2"), parsed("fd00::1") };
+	struct addr addrs[] = { address("10.0.0.3"), address("10.0.1.1"),
+		address("10.0.1.2"), address("fd00::1") };
 	const struct local_addrs l = { .addrs = addrs, .count = 4 };
-	const struct prefix net = parsed_prefix("10.0.1.0/24"),
-			    all = parsed_prefix("0.0.0.0/0"),
-			    all6 = parsed_prefix("::/0"),
-			    other = parsed_prefix("10.0.2.0/24");
+	const struct prefix net = network("10.0.1.0/24"),
+			    all = network("0.0.0.0/0"), all6 = network("::/0"),
+			    other = network("10.0.2.0/24");
 
 	ck_assert_ptr_eq(local_addrs_within(&l, &net), &addrs[1]);
 	ck_assert_ptr_eq(local_addrs_within(&l, &all), &addrs[0]);
@@ -89,8 +72,8 @@ END_TEST
 
 START_TEST(an_empty_list_has_nothing_and_may_be_freed_twice)
 {
-	const struct addr lo = parsed("127.0.0.1");
-	const struct prefix all = parsed_prefix("0.0.0.0/0");
+	const struct addr lo = address("127.0.0.1");
+	const struct prefix all = network("0.0.0.0/0");
 	struct local_addrs l = { 0 };
 
 	ck_assert(!local_addrs_has(&l, &lo));

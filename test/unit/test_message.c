@@ -2,11 +2,11 @@
  * test_message.c - messages between processes: what arrives is what was sent,
  * nothing else gets in, and no descriptor is lost on the way.
  */
+#include "descriptors.h"
 #include "loaded/message.h"
 #include "runner.h"
 
 #include <check.h>
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
@@ -28,19 +28,6 @@ close_pair(void)
 {
 	close(ends[0]);
 	close(ends[1]);
-}
-
-static size_t
-count_descriptors(void)
-{
-	DIR *dir = opendir("/proc/self/fd");
-	size_t n = 0;
-
-	ck_assert_ptr_nonnull(dir);
-	while (readdir(dir) != NULL)
-		n++;
-	closedir(dir);
-	return n;
 }
 
 static struct message

@@ -13,10 +13,12 @@
 #include <sched.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
 #include "loaded/route.h"
+#include "route_attrs.h"
 #include "runner.h"
 #include "seed.h"
 
@@ -81,18 +83,33 @@ set_link(uint32_t index, bool create, bool up)
 	ck_assert_int_eq(talk(nlh, NULL, NULL), 0);
 }
 
-/* Each test is a process, so the namespace is its own; false: may not. */
 static bool
+enter_namespace(void)
+{
+	return unshare(CLONE_NEWNET) == 0 ||
+	    unshare(CLONE_NEWUSER | CLONE_NEWNET) == 0;
+}
+
+/* Tried in a process of its own, as each test is one. */
+static int
+try_namespace(void)
+{
+	const pid_t pid = fork();
+	int status;
+
+	if (pid == 0)
+		_exit(enter_namespace() ? 0 : errno);
+	return waitpid(pid, &status, 0) == pid && WIFEXITED(status) ?
+	    WEXITSTATUS(status) :
+	    ECHILD;
+}
+
+static void
 setup(void)
 {
 	int error;
 
-	if (unshare(CLONE_NEWNET) < 0 &&
-	    unshare(CLONE_NEWUSER | CLONE_NEWNET) < 0) {
-		printf("test_route: skipped, no network namespace: %s\n",
-		    strerror(errno));
-		return false;
-	}
+	ck_assert(enter_namespace());
 	nl = mnl_socket_open(NETLINK_ROUTE);
 	ck_assert_ptr_nonnull(nl);
 	ck_assert_int_eq(mnl_socket_bind(nl, 0, MNL_SOCKET_AUTOPID), 0);
@@ -103,7 +120,6 @@ setup(void)
 	routes = routes_open(&error);
 	ck_assert_ptr_nonnull(routes);
 	ck_assert_int_eq(error, 0);
-	return true;
 }
 
 static void
@@ -133,30 +149,6 @@ find(const struct found *f, uint32_t mark, bool v4)
 			    &f->wanted[i] :
 			    NULL;
 	return NULL;
-}
-
-struct wish {
-	uint16_t type;
-	const struct nlattr *attr;
-};
-
-static int
-take_wish(const struct nlattr *attr, void *arg)
-{
-	struct wish *wish = arg;
-
-	if (mnl_attr_get_type(attr) == wish->type)
-		wish->attr = attr;
-	return MNL_CB_OK;
-}
-
-static const struct nlattr *
-attr_of(const struct nlmsghdr *nlh, size_t head, uint16_t type)
-{
-	struct wish wish = { .type = type };
-
-	mnl_attr_parse(nlh, (unsigned int)head, take_wish, &wish);
-	return wish.attr;
 }
 
 static uint32_t
@@ -260,6 +252,33 @@ expect(const struct route_backend *wanted, uint32_t count)
 	ck_assert_uint_eq(f.wrong, 0);
 }
 
+/* They are asked for, and there they are. */
+static void
+get(const struct route_backend *wanted, uint32_t count)
+{
+	ck_assert_int_eq(routes_sync(routes, wanted, count), 0);
+	expect(wanted, count);
+}
+
+static void
+get_one_of_each_family(struct route_backend wanted[2])
+{
+	wanted[0] = backend(1, 1, true);
+	wanted[1] = backend(2, 2, false);
+	get(wanted, 2);
+}
+
+/* As another process would find the kernel. */
+static void
+reopen(void)
+{
+	int error;
+
+	routes_close(routes);
+	routes = routes_open(&error);
+	ck_assert_ptr_nonnull(routes);
+}
+
 static uint32_t
 make_random(struct route_backend *wanted)
 {
@@ -277,14 +296,10 @@ START_TEST(kernel_follows_the_list)
 	struct route_backend wanted[64];
 	uint32_t count;
 
-	if (!setup())
-		return;
 	for (int round = 0; round < 60; round++) {
 		count = make_random(wanted);
-		ck_assert_int_eq(routes_sync(routes, wanted, count), 0);
-		expect(wanted, count);
+		get(wanted, count);
 	}
-	teardown();
 }
 END_TEST
 
@@ -292,42 +307,25 @@ START_TEST(a_killed_predecessor_leaves_nothing)
 {
 	struct route_backend wanted[64];
 	uint32_t count;
-	int error;
 
-	if (!setup())
-		return;
 	for (int round = 0; round < 20; round++) {
 		count = make_random(wanted);
 		ck_assert_int_eq(routes_sync(routes, wanted, count), 0);
-		routes_close(routes);
-		routes = routes_open(&error);
+		reopen();
 		ck_assert_int_eq(routes_clear(routes), 0);
 		expect(NULL, 0);
 	}
-	teardown();
 }
 END_TEST
 
 START_TEST(what_a_predecessor_left_is_taken_over)
 {
 	const struct route_backend left = backend(5, 1, true);
-	struct route_backend wanted;
-	int error;
+	const struct route_backend wanted = backend(5, 2, true);
 
-	if (!setup())
-		return;
-	wanted = backend(5, 2, true);
-	ck_assert_int_eq(routes_sync(routes,
-			     &(struct route_backend){ .addr = left.addr,
-				 .slot = 5,
-				 .ifindex = ifindex },
-			     1),
-	    0);
-	routes_close(routes);
-	routes = routes_open(&error);
-	ck_assert_int_eq(routes_sync(routes, &wanted, 1), 0);
-	expect(&wanted, 1);
-	teardown();
+	ck_assert_int_eq(routes_sync(routes, &left, 1), 0);
+	reopen();
+	get(&wanted, 1);
 }
 END_TEST
 
@@ -335,8 +333,6 @@ START_TEST(one_failure_does_not_stop_the_rest)
 {
 	struct route_backend wanted[3];
 
-	if (!setup())
-		return;
 	for (uint32_t i = 0; i < 3; i++)
 		wanted[i] = backend(i, i + 1, i != 2);
 	wanted[0].ifindex = ifindex + 1000;
@@ -347,9 +343,7 @@ START_TEST(one_failure_does_not_stop_the_rest)
 	wanted[0].ifindex = ifindex;
 	ck_assert_int_eq(routes_sync(routes, wanted, 3), -EINVAL);
 	wanted[1] = backend(1, 2, true);
-	ck_assert_int_eq(routes_sync(routes, wanted, 3), 0);
-	expect(wanted, 3);
-	teardown();
+	get(wanted, 3);
 }
 END_TEST
 
@@ -357,20 +351,14 @@ START_TEST(forgotten_routes_are_sent_again)
 {
 	struct route_backend wanted[2];
 
-	if (!setup())
-		return;
-	wanted[0] = backend(1, 1, true);
-	wanted[1] = backend(2, 2, false);
-	ck_assert_int_eq(routes_sync(routes, wanted, 2), 0);
+	get_one_of_each_family(wanted);
 	set_link(ifindex, false, false);
 	set_link(ifindex, false, true);
 	ck_assert_uint_eq(look(wanted, 2).routes, 0);
 	ck_assert_int_eq(routes_sync(routes, wanted, 2), 0);
 	ck_assert_uint_eq(look(wanted, 2).routes, 0);
 	routes_forget(routes);
-	ck_assert_int_eq(routes_sync(routes, wanted, 2), 0);
-	expect(wanted, 2);
-	teardown();
+	get(wanted, 2);
 }
 END_TEST
 
@@ -378,17 +366,11 @@ START_TEST(backend_moves_to_another_interface)
 {
 	struct route_backend wanted[2];
 
-	if (!setup())
-		return;
-	wanted[0] = backend(1, 1, true);
-	wanted[1] = backend(2, 2, false);
-	ck_assert_int_eq(routes_sync(routes, wanted, 2), 0);
+	get_one_of_each_family(wanted);
 	for (uint32_t i = 0; i < 2; i++)
 		wanted[i].ifindex = if_nametoindex(PEER);
 	set_link(wanted[0].ifindex, false, true);
-	ck_assert_int_eq(routes_sync(routes, wanted, 2), 0);
-	expect(wanted, 2);
-	teardown();
+	get(wanted, 2);
 }
 END_TEST
 
@@ -396,16 +378,12 @@ START_TEST(list_out_of_order_is_refused)
 {
 	struct route_backend wanted[2];
 
-	if (!setup())
-		return;
 	wanted[0] = wanted[1] = backend(1, 1, true);
 	ck_assert_int_eq(routes_sync(routes, wanted, 2), -EINVAL);
 	wanted[1].slot = 16384;
 	ck_assert_int_eq(routes_sync(routes, wanted, 2), -EINVAL);
 	wanted[1].slot = 16383;
-	ck_assert_int_eq(routes_sync(routes, wanted, 2), 0);
-	expect(wanted, 2);
-	teardown();
+	get(wanted, 2);
 }
 END_TEST
 
@@ -423,8 +401,6 @@ START_TEST(a_thousand_backends_come_and_go)
 	static struct route_backend wanted[MAX];
 	uint64_t start, added, same, cleared;
 
-	if (!setup())
-		return;
 	for (uint32_t i = 0; i < MAX; i++)
 		wanted[i] = backend(i, i + 1, i % 2 == 0);
 	start = now_us();
@@ -439,17 +415,25 @@ START_TEST(a_thousand_backends_come_and_go)
 	       "cleared %lu\n",
 	    MAX, added - start, same - added, now_us() - cleared);
 	expect(NULL, 0);
-	teardown();
 }
 END_TEST
 
 int
 main(void)
 {
-	Suite *suite = suite_create("route");
-	TCase *tc = tcase_create("all");
+	const int error = try_namespace();
+	Suite *suite;
+	TCase *tc;
 
+	if (error != 0) {
+		printf("test_route: skipped, no network namespace: %s\n",
+		    strerror(error));
+		return 0;
+	}
 	seed_random("test_route");
+	suite = suite_create("route");
+	tc = tcase_create("all");
+	tcase_add_checked_fixture(tc, setup, teardown);
 	tcase_set_timeout(tc, 60);
 	tcase_add_test(tc, kernel_follows_the_list);
 	tcase_add_test(tc, a_killed_predecessor_leaves_nothing);

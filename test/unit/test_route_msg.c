@@ -11,6 +11,7 @@
 #include <sys/socket.h>
 
 #include "loaded/route_msg.h"
+#include "route_attrs.h"
 #include "runner.h"
 #include "seed.h"
 
@@ -45,30 +46,6 @@ count_messages(void)
 		    ((const struct nlmsghdr *)(const void *)(msgs.data + at))
 			->nlmsg_len);
 	return n;
-}
-
-struct wish {
-	uint16_t type;
-	const struct nlattr *attr;
-};
-
-static int
-take_wish(const struct nlattr *attr, void *arg)
-{
-	struct wish *wish = arg;
-
-	if (mnl_attr_get_type(attr) == wish->type)
-		wish->attr = attr;
-	return MNL_CB_OK;
-}
-
-static const struct nlattr *
-attr_of(const struct nlmsghdr *nlh, size_t head, uint16_t type)
-{
-	struct wish wish = { .type = type };
-
-	mnl_attr_parse(nlh, (unsigned int)head, take_wish, &wish);
-	return wish.attr;
 }
 
 static uint32_t

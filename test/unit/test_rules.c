@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "addresses.h"
 #include "runner.h"
 #include "seed.h"
 
@@ -28,38 +29,20 @@ struct sample {
 	struct prefix networks[2];
 };
 
-static struct addr
-addr(const char *text)
-{
-	struct addr a;
-
-	ck_assert_int_eq(addr_parse(&a, text), 0);
-	return a;
-}
-
-static struct prefix
-net(const char *text)
-{
-	struct prefix p;
-
-	ck_assert_int_eq(prefix_parse(&p, text), 0);
-	return p;
-}
-
 /* web on both families, tcp; dns on IPv4, udp; one worker on queue 3. */
 static void
 sample_init(struct sample *s)
 {
 	*s = (struct sample){
-		.backends = { { .addr = addr("10.0.0.1") },
-		    { .addr = addr("10.0.0.2"), .port = 8080 },
-		    { .addr = addr("fd00::1") } },
-		.dns_backends = { { .addr = addr("10.0.1.53") } },
-		.vips = { addr("203.0.113.80"), addr("2001:db8:80::80") },
-		.dns_vips = { addr("203.0.113.53") },
+		.backends = { { .addr = address("10.0.0.1") },
+		    { .addr = address("10.0.0.2"), .port = 8080 },
+		    { .addr = address("fd00::1") } },
+		.dns_backends = { { .addr = address("10.0.1.53") } },
+		.vips = { address("203.0.113.80"), address("2001:db8:80::80") },
+		.dns_vips = { address("203.0.113.53") },
 		.ports = { { 443, 443 }, { 8000, 8099 }, { 80, 80 } },
 		.dns_ports = { { 53, 53 } },
-		.networks = { net("10.0.0.0/16"), net("fd00::/64") },
+		.networks = { network("10.0.0.0/16"), network("fd00::/64") },
 		.pools = { { .name = "web",
 			       .nbackends = 3,
 			       .backup = TABLE_NO_POOL },
@@ -262,7 +245,7 @@ START_TEST(a_backend_outside_of_the_networks_is_matched_too)
 	char *text;
 
 	sample_init(&s);
-	s.backends[1].addr = addr("192.0.2.1");
+	s.backends[1].addr = address("192.0.2.1");
 	text = print(rules_print_nft, &s.conf);
 	ck_assert_uint_eq(count(text, "{ 10.0.0.0/16, 192.0.2.1 } tcp"), 2);
 	free(text);

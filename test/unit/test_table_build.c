@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "addresses.h"
 #include "loaded/conf.h"
 #include "loaded/share.h"
 #include "loaded/table_build.h"
@@ -51,44 +52,51 @@ static const char text[] =
 
 static const struct addr nobody;
 
-static struct conf *
-load(void)
-{
-	struct conf *conf;
-
-	ck_assert_int_eq(conf_load_text(&conf, "test", text, stderr), 0);
-	return conf;
-}
+static struct conf *conf;
+static struct table *t;
 
 static struct table *
-build(const struct conf *conf)
+build(void)
 {
-	struct table *t;
+	struct table *built;
 
-	ck_assert_int_eq(table_build(&t, conf, key, 1), 0);
-	return t;
+	ck_assert_int_eq(table_build(&built, conf, key, 1), 0);
+	return built;
 }
 
-static struct addr
-addr(const char *written)
+static void
+setup(void)
 {
-	struct addr a;
+	ck_assert_int_eq(conf_load_text(&conf, "test", text, stderr), 0);
+	t = build();
+}
 
-	ck_assert_int_eq(addr_parse(&a, written), 0);
-	return a;
+static void
+teardown(void)
+{
+	free(t);
+	conf_free(conf);
+}
+
+/* After the config has changed. */
+static void
+rebuild(void)
+{
+	free(t);
+	t = build();
 }
 
 static uint32_t
-id_of(const struct table *t, const char *written)
+id_of(const char *written)
 {
-	const struct addr a = addr(written);
+	const struct addr a = address(written);
 	const struct table_addr *found = table_find_addr(t, &a);
 
 	return found == NULL ? TABLE_NO_ADDR : table_addr_id(t, found);
 }
 
 static uint32_t
-index_of(const struct table *t, uint32_t slot)
+index_of(uint32_t slot)
 {
 	const struct sched_member *m = table_find_member(t, slot);
 
@@ -99,8 +107,6 @@ index_of(const struct table *t, uint32_t slot)
 
 START_TEST(pools_are_as_configured)
 {
-	struct conf *conf = load();
-	struct table *t = build(conf);
 	const struct table_pool *web = table_pool(t, 0);
 
 	ck_assert_uint_eq(t->npools, 5);
@@ -118,106 +124,86 @@ START_TEST(pools_are_as_configured)
 	ck_assert(!table_pool(t, 1)->mode.backup);
 	ck_assert(!table_pool(t, 1)->mode.panic_all);
 	ck_assert_uint_eq(table_pool(t, 3)->family[TABLE_V4].nmembers, 0);
-	free(t);
-	conf_free(conf);
 }
 END_TEST
 
 START_TEST(backends_have_their_own_checks_or_the_pools)
 {
-	struct conf *conf = load();
-	struct table *t = build(conf);
 	const struct table_backend *b = table_backends(t);
-	const struct table_backend *own = &b[index_of(t, 2)];
+	const struct table_backend *own = &b[index_of(2)];
 
 	/* web's, two of 10.0.0.2, backup's and that of hosts. */
 	ck_assert_uint_eq(t->nchecks, 5);
-	ck_assert_uint_eq(b[index_of(t, 0)].nchecks, 1);
-	ck_assert_uint_eq(b[index_of(t, 0)].policy, CHECKS_ALL);
-	ck_assert_str_eq(table_check(t, b[index_of(t, 0)].first_check)->path,
+	ck_assert_uint_eq(b[index_of(0)].nchecks, 1);
+	ck_assert_uint_eq(b[index_of(0)].policy, CHECKS_ALL);
+	ck_assert_str_eq(table_check(t, b[index_of(0)].first_check)->path,
 	    "/alive");
-	ck_assert_uint_eq(b[index_of(t, 1)].first_check,
-	    b[index_of(t, 0)].first_check);
+	ck_assert_uint_eq(b[index_of(1)].first_check,
+	    b[index_of(0)].first_check);
 	ck_assert_uint_eq(own->nchecks, 2);
 	ck_assert_uint_eq(own->policy, CHECKS_ANY);
 	ck_assert_uint_eq(table_check(t, own->first_check)->port, 7);
 	ck_assert_uint_eq(table_check(t, own->first_check + 1)->type,
 	    CHECK_ICMP);
-	ck_assert_uint_eq(b[index_of(t, 3)].nchecks, 0);
-	ck_assert_uint_eq(table_check(t, b[index_of(t, 4)].first_check)->type,
+	ck_assert_uint_eq(b[index_of(3)].nchecks, 0);
+	ck_assert_uint_eq(table_check(t, b[index_of(4)].first_check)->type,
 	    CHECK_TCP);
-	ck_assert_uint_eq(b[index_of(t, 6)].nchecks, 0);
-	ck_assert_uint_eq(b[index_of(t, 4)].pool, 1);
-	ck_assert(!b[index_of(t, 4)].discovered);
+	ck_assert_uint_eq(b[index_of(6)].nchecks, 0);
+	ck_assert_uint_eq(b[index_of(4)].pool, 1);
+	ck_assert(!b[index_of(4)].discovered);
 	ck_assert_ptr_null(table_find_member(t, 7));
-	free(t);
-	conf_free(conf);
 }
 END_TEST
 
 START_TEST(backends_have_the_vip_of_their_family)
 {
-	struct conf *conf = load();
-	struct table *t = build(conf);
 	const struct table_backend *b = table_backends(t);
 
-	ck_assert_uint_ne(id_of(t, "192.0.2.1"), TABLE_NO_ADDR);
-	ck_assert_uint_eq(b[index_of(t, 0)].vip, id_of(t, "192.0.2.1"));
-	ck_assert_uint_eq(b[index_of(t, 1)].vip, id_of(t, "2001:db8::1"));
-	ck_assert_uint_eq(b[index_of(t, 4)].vip, id_of(t, "192.0.2.1"));
-	ck_assert_uint_eq(b[index_of(t, 4)].vip_port, 80);
-	ck_assert_uint_eq(b[index_of(t, 4)].vip_proto, IPPROTO_TCP);
+	ck_assert_uint_ne(id_of("192.0.2.1"), TABLE_NO_ADDR);
+	ck_assert_uint_eq(b[index_of(0)].vip, id_of("192.0.2.1"));
+	ck_assert_uint_eq(b[index_of(1)].vip, id_of("2001:db8::1"));
+	ck_assert_uint_eq(b[index_of(4)].vip, id_of("192.0.2.1"));
+	ck_assert_uint_eq(b[index_of(4)].vip_port, 80);
+	ck_assert_uint_eq(b[index_of(4)].vip_proto, IPPROTO_TCP);
 	/* Nobody uses this pool. */
-	ck_assert_uint_eq(b[index_of(t, 6)].vip, TABLE_NO_ADDR);
-	ck_assert_uint_eq(b[index_of(t, 6)].vip_port, 0);
-	ck_assert_uint_eq(b[index_of(t, 6)].vip_proto, 0);
-	free(t);
-	conf_free(conf);
+	ck_assert_uint_eq(b[index_of(6)].vip, TABLE_NO_ADDR);
+	ck_assert_uint_eq(b[index_of(6)].vip_port, 0);
+	ck_assert_uint_eq(b[index_of(6)].vip_proto, 0);
 }
 END_TEST
 
 START_TEST(backends_and_services_have_their_way_of_forwarding)
 {
-	struct conf *conf = load();
-	struct table *t;
 	const struct table_backend *b;
 
 	conf->services[0].forward = FORWARD_DR;
-	t = build(conf);
+	rebuild();
 	b = table_backends(t);
 	ck_assert_uint_eq(table_service(t, 0)->forward, FORWARD_DR);
 	ck_assert_uint_eq(table_service(t, 1)->forward, FORWARD_NAT);
-	ck_assert_uint_eq(b[index_of(t, 0)].forward, FORWARD_DR);
-	ck_assert_uint_eq(b[index_of(t, 1)].forward, FORWARD_DR);
+	ck_assert_uint_eq(b[index_of(0)].forward, FORWARD_DR);
+	ck_assert_uint_eq(b[index_of(1)].forward, FORWARD_DR);
 	/* Of a backup pool, and of one that nobody uses. */
-	ck_assert_uint_eq(b[index_of(t, 4)].forward, FORWARD_DR);
-	ck_assert_uint_eq(b[index_of(t, 6)].forward, FORWARD_NAT);
-	free(t);
-	conf_free(conf);
+	ck_assert_uint_eq(b[index_of(4)].forward, FORWARD_DR);
+	ck_assert_uint_eq(b[index_of(6)].forward, FORWARD_NAT);
 }
 END_TEST
 
 START_TEST(port_is_the_checks_the_members_or_the_services)
 {
 	const struct check with = { .port = 7 }, without = { .port = 0 };
-	struct conf *conf = load();
-	struct table *t = build(conf);
 
-	ck_assert_uint_eq(table_check_port(t, index_of(t, 0), &with), 7);
-	ck_assert_uint_eq(table_check_port(t, index_of(t, 0), &without), 81);
-	ck_assert_uint_eq(table_check_port(t, index_of(t, 1), &without), 80);
-	ck_assert_uint_eq(table_check_port(t, index_of(t, 5), &without), 80);
-	ck_assert_uint_eq(table_check_port(t, index_of(t, 6), &without), 0);
-	ck_assert_uint_eq(table_check_port(t, index_of(t, 6), &with), 7);
-	free(t);
-	conf_free(conf);
+	ck_assert_uint_eq(table_check_port(t, index_of(0), &with), 7);
+	ck_assert_uint_eq(table_check_port(t, index_of(0), &without), 81);
+	ck_assert_uint_eq(table_check_port(t, index_of(1), &without), 80);
+	ck_assert_uint_eq(table_check_port(t, index_of(5), &without), 80);
+	ck_assert_uint_eq(table_check_port(t, index_of(6), &without), 0);
+	ck_assert_uint_eq(table_check_port(t, index_of(6), &with), 7);
 }
 END_TEST
 
 START_TEST(service_has_a_group_of_its_backup)
 {
-	struct conf *conf = load();
-	struct table *t = build(conf);
 	const struct table_service *web = table_service(t, 0);
 	struct sched_group own = table_sched_group(t, scratch, NULL, web,
 	    &web->group[TABLE_V4]);
@@ -236,16 +222,12 @@ START_TEST(service_has_a_group_of_its_backup)
 	ck_assert_uint_eq(web->backup[TABLE_V6].nmembers, 0);
 	ck_assert_uint_eq(table_service(t, 1)->pool, 3);
 	ck_assert_uint_eq(table_service(t, 1)->backup[TABLE_V4].nmembers, 0);
-	free(t);
-	conf_free(conf);
 }
 END_TEST
 
 START_TEST(head_says_who_is_looked_for)
 {
-	struct conf *conf = load();
-	struct table *t = build(conf);
-	const struct addr call = addr("ff05::1");
+	const struct addr call = address("ff05::1");
 
 	ck_assert(t->failover);
 	ck_assert_uint_eq(t->discover.ncalls, 2);
@@ -257,48 +239,40 @@ START_TEST(head_says_who_is_looked_for)
 	ck_assert_uint_eq(t->discover.port, 8080);
 	ck_assert_uint_eq(t->nnetworks, 2);
 	ck_assert_uint_eq(table_networks(t)[1].bits, 64);
-	free(t);
 	conf->failover.enabled = false;
-	t = build(conf);
+	rebuild();
 	ck_assert(!t->failover);
 	ck_assert_uint_eq(t->discover.ncalls, 0);
-	free(t);
-	conf_free(conf);
 }
 END_TEST
 
 static struct conf_backend *
-place(struct conf *conf, uint32_t i)
+place(uint32_t i)
 {
 	return &conf->pools[3].backends[i];
 }
 
 START_TEST(place_is_a_member_while_it_is_taken)
 {
-	struct conf *conf = load();
-	struct table *t;
-	struct conf_backend *b = place(conf, 2);
+	struct conf_backend *b = place(2);
 
-	b->addr = addr("10.0.0.77");
+	b->addr = address("10.0.0.77");
 	b->absent = false;
-	t = build(conf);
-	ck_assert(table_backends(t)[index_of(t, 9)].discovered);
-	ck_assert_uint_eq(table_backends(t)[index_of(t, 9)].nchecks, 1);
-	ck_assert_uint_eq(table_backends(t)[index_of(t, 9)].vip,
-	    id_of(t, "192.0.2.2"));
+	rebuild();
+	ck_assert(table_backends(t)[index_of(9)].discovered);
+	ck_assert_uint_eq(table_backends(t)[index_of(9)].nchecks, 1);
+	ck_assert_uint_eq(table_backends(t)[index_of(9)].vip,
+	    id_of("192.0.2.2"));
 	ck_assert_uint_eq(table_pool(t, 3)->family[TABLE_V4].nmembers, 1);
 	ck_assert_uint_eq(table_service(t, 1)->group[TABLE_V4].nmembers, 1);
-	ck_assert_uint_eq(table_backends(t)[index_of(t, 27)].pool, 4);
-	free(t);
+	ck_assert_uint_eq(table_backends(t)[index_of(27)].pool, 4);
 	/* Gone: its flows are still known by the address. */
 	b->absent = true;
-	t = build(conf);
+	rebuild();
 	ck_assert_ptr_null(table_find_member(t, 9));
-	ck_assert_uint_eq(table_addr_by_id(t, id_of(t, "10.0.0.77"))->flags,
+	ck_assert_uint_eq(table_addr_by_id(t, id_of("10.0.0.77"))->flags,
 	    TABLE_SERVER);
 	ck_assert_ptr_null(table_find_addr(t, &nobody));
-	free(t);
-	conf_free(conf);
 }
 END_TEST
 
@@ -311,7 +285,7 @@ random_host(uint32_t i)
 	char written[ADDR_STRLEN];
 
 	if (random() % 8 == 0)
-		return addr(known[random() % 3]);
+		return address(known[random() % 3]);
 	/* No two places have the same. */
 	snprintf(written, sizeof(written), "%s%lx",
 	    random() % 2 == 0 ? "fd00::" : "fd00::1:",
@@ -319,14 +293,14 @@ random_host(uint32_t i)
 	if (random() % 2 == 0)
 		snprintf(written, sizeof(written), "10.0.3.%ld",
 		    32 * (1 + random() % 6) + i);
-	return addr(written);
+	return address(written);
 }
 
 static void
-shuffle(struct conf *conf)
+shuffle(void)
 {
 	for (uint32_t i = 0; i < PLACES; i++) {
-		struct conf_backend *b = place(conf, i);
+		struct conf_backend *b = place(i);
 
 		if (random() % 3 != 0)
 			continue;
@@ -338,7 +312,7 @@ shuffle(struct conf *conf)
 /* What workers keep over tables is the same in both. */
 static void
 check_same(const struct table *a, const struct table *b,
-    const struct addr *before, const struct conf *conf)
+    const struct addr *before)
 {
 	const struct table_addr *found;
 
@@ -372,7 +346,7 @@ check_same(const struct table *a, const struct table *b,
 
 /* Each member is one of the config's backends, and each of those is there. */
 static void
-check_members(const struct table *t, const struct conf *conf)
+check_members(void)
 {
 	uint32_t slot = 0, count = 0;
 
@@ -398,38 +372,31 @@ check_members(const struct table *t, const struct conf *conf)
 
 START_TEST(nothing_moves_while_backends_come_and_go)
 {
-	struct conf *conf = load();
-	struct table *a = build(conf), *b;
+	struct table *old;
 	struct addr before[PLACES];
 
 	for (int round = 0; round < ROUNDS; round++) {
 		for (uint32_t i = 0; i < PLACES; i++)
-			before[i] = place(conf, i)->addr;
-		shuffle(conf);
-		b = build(conf);
-		check_same(a, b, before, conf);
-		check_members(b, conf);
-		free(a);
-		a = b;
+			before[i] = place(i)->addr;
+		shuffle();
+		old = t;
+		t = build();
+		check_same(old, t, before);
+		check_members();
+		free(old);
 	}
-	free(a);
-	conf_free(conf);
 }
 END_TEST
 
 /* Each group's state, as large as it can become, is its own. */
 START_TEST(turn_states_have_room_for_all_that_can_be_found)
 {
-	struct conf *conf = load();
-	struct table *t = build(conf);
 	const struct table_service *hosts = table_service(t, 1);
 
 	ck_assert_uint_ge(hosts->group[TABLE_V6].state,
 	    hosts->group[TABLE_V4].state + sched_state_size(PLACES));
 	ck_assert_uint_ge(t->scratch_size,
 	    hosts->group[TABLE_V6].state + sched_state_size(PLACES));
-	free(t);
-	conf_free(conf);
 }
 END_TEST
 
@@ -437,7 +404,6 @@ START_TEST(backends_start_as_configured)
 {
 	struct backend_state *states = aligned_alloc(64,
 	    29 * sizeof(struct backend_state));
-	struct conf *conf = load();
 
 	memset(states, 0xff, 29 * sizeof(*states));
 	table_init_backends(conf, states);
@@ -451,7 +417,6 @@ START_TEST(backends_start_as_configured)
 	}
 	ck_assert_uint_eq(states[28].weight, UINT32_MAX);
 	free(states);
-	conf_free(conf);
 }
 END_TEST
 
@@ -463,6 +428,8 @@ main(void)
 	TCase *places = tcase_create("what comes and goes");
 
 	seed_random("table_build");
+	tcase_add_checked_fixture(parts, setup, teardown);
+	tcase_add_checked_fixture(places, setup, teardown);
 	tcase_add_test(parts, pools_are_as_configured);
 	tcase_add_test(parts, backends_have_their_own_checks_or_the_pools);
 	tcase_add_test(parts, backends_have_the_vip_of_their_family);
