@@ -160,37 +160,39 @@ stop_crew(struct crew *crew)
 	}
 }
 
+/*
+ * Does everybody go by the newest view?  Before that nothing can go: who was
+ * last heard of with one view may have begun with the next.
+ */
 static bool
-is_used(const struct crew *crew, const struct view *view)
+all_changed_over(const struct crew *crew)
 {
-	if (crew->stuck || failover_table(crew->failover) == view->table)
-		return true;
+	if (crew->stuck || failover_table(crew->failover) != crew->views->table)
+		return false;
 	for (uint32_t i = 0; i < crew->count; i++)
-		if (worker_view(crew->workers[i]) == view)
-			return true;
-	return false;
+		if (worker_view(crew->workers[i]) != crew->views)
+			return false;
+	return true;
 }
 
-/* Frees views that nobody uses; true while there are others to come. */
+/* Frees the views that are past; true while there are some that can't go. */
 static bool
 retire_views(struct crew *crew)
 {
-	struct view **link = &crew->views->next;
+	if (crew->views->next == NULL || crew->stuck)
+		return false;
+	if (!all_changed_over(crew))
+		return true;
+	while (crew->views->next != NULL) {
+		struct view *view = crew->views->next;
 
-	while (*link != NULL) {
-		struct view *view = *link;
-
-		if (is_used(crew, view)) {
-			link = &view->next;
-			continue;
-		}
-		*link = view->next;
+		crew->views->next = view->next;
 		if (view->table != crew->b->table)
 			segment_unmap(view->table, view->table->size);
 		free(view->scratch);
 		free(view);
 	}
-	return crew->views->next != NULL && !crew->stuck;
+	return false;
 }
 
 static void

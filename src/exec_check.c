@@ -110,6 +110,23 @@ exec_runner_free(struct exec_runner *r)
 	free(r);
 }
 
+void
+exec_runner_forget(struct exec_runner *r)
+{
+	struct run *run, *next;
+
+	for (run = LIST_FIRST(&r->runs); run != NULL; run = next) {
+		next = LIST_NEXT(run, entry);
+		free_run(run);
+	}
+}
+
+bool
+exec_runner_is_full(const struct exec_runner *r)
+{
+	return r->running >= EXEC_RUNNING_MAX;
+}
+
 static void
 tell(struct run *run)
 {

@@ -21,6 +21,7 @@
  */
 #define TICK_S 0.020
 #define TICKS_PER_RAMP 5
+#define TICKS_PER_RETRY 50
 #define COLLECT_S 0.003
 
 /* xorshift64*, as the workers do. */
@@ -45,18 +46,6 @@ on_pulse(struct ev_loop *loop, ev_timer *w, int events)
 		atomic_store(&f->conf.pulse->beat_ns, clock_now_ns());
 }
 
-static void
-on_tick(struct ev_loop *loop, ev_timer *w, int events)
-{
-	struct failover *f = w->data;
-
-	(void)loop;
-	(void)events;
-	failover_suspect(f);
-	if (++f->ticks % TICKS_PER_RAMP == 0 && f->ramping > 0)
-		failover_ramp(f);
-}
-
 /* The old targets hand their state on to those of the same slot. */
 static void
 use_table(struct failover *f, const struct table *table)
@@ -76,6 +65,24 @@ use_table(struct failover *f, const struct table *table)
 }
 
 static void
+on_tick(struct ev_loop *loop, ev_timer *w, int events)
+{
+	struct failover *f = w->data;
+
+	(void)loop;
+	(void)events;
+	if (atomic_load(&f->abandoned))
+		return;
+	failover_suspect(f);
+	if (++f->ticks % TICKS_PER_RAMP == 0 && f->ramping > 0)
+		failover_ramp(f);
+	/* There was no memory for the new table. */
+	if (f->ticks % TICKS_PER_RETRY == 0 &&
+	    atomic_load(&f->wanted) != atomic_load(&f->released))
+		use_table(f, atomic_load(&f->wanted));
+}
+
+static void
 on_wake(struct ev_loop *loop, ev_async *w, int events)
 {
 	struct failover *f = w->data;
@@ -84,7 +91,7 @@ on_wake(struct ev_loop *loop, ev_async *w, int events)
 	(void)events;
 	if (atomic_load(&f->stopping))
 		ev_break(loop, EVBREAK_ALL);
-	else if (wanted != f->table)
+	else if (!atomic_load(&f->abandoned) && wanted != f->table)
 		use_table(f, wanted);
 }
 

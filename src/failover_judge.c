@@ -162,9 +162,6 @@ failover_count_pools(struct failover *f)
 			count_down(&f->targets[i], 1);
 	for (uint32_t i = 0; i < f->table->npools; i++)
 		for (int family = 0; family < TABLE_FAMILIES; family++) {
-			f->pools[i].lost[family] =
-			    atomic_load(&segment_pools(f->conf.segment)[i]
-					     .mode[family]) != POOL_NORMAL;
 			set_mode(f, i, family);
 		}
 }
@@ -241,12 +238,12 @@ change(struct target *t, enum backend_health health,
 void
 failover_admit(struct target *t)
 {
-	const enum backend_health health = health_of(t);
-
-	if (health == HEALTH_UNKNOWN || t->record.probes == 0)
-		publish(t, health);
+	publish(t, health_of(t));
 	if (t->record.probes == 0)
 		t->record.verdict = HSTATE_UNKNOWN;
+	/* Its patience with a backend that is new begins now. */
+	if (t->record.changed_ns == 0 && target_backend(t)->discovered)
+		t->record.changed_ns = clock_now_ns();
 	/* A thread that was restarted goes on with a slow start. */
 	if (atomic_load(&target_state(t)->share) < SHARE_FULL &&
 	    t->up_ns == 0 && t->record.changed_ns != 0 &&
@@ -276,7 +273,7 @@ note(struct target *t, const struct check_run *run,
 }
 
 static void
-obey_agent(struct target *t, struct check_run *run, const struct agent_line *a)
+obey_agent(struct target *t, const struct agent_line *a)
 {
 	struct backend_state *state = target_state(t);
 	char text[WHO_LEN];
@@ -296,8 +293,6 @@ obey_agent(struct target *t, struct check_run *run, const struct agent_line *a)
 		log_notice("backend %s: agent says %s", who(t, text),
 		    admin_name(a->admin));
 	}
-	if (a->has_health)
-		run->said_down = !a->up;
 }
 
 static void
@@ -312,6 +307,19 @@ tell_failure(struct target *t, const struct check_run *run,
 	    probe_result_name(o->result));
 }
 
+/*
+ * An agent that speaks of the weight alone says nothing of health, unless it is
+ * all there is to hear.
+ */
+static bool
+has_say(const struct check_run *run, const struct probe_outcome *o)
+{
+	if (probe_result_is_neutral(o->result))
+		return false;
+	return !o->has_agent || o->agent.has_health ||
+	    (run->target->nruns == 1 && run->state.verdict == HSTATE_UNKNOWN);
+}
+
 void
 failover_judge(struct check_run *run, const struct probe_outcome *o)
 {
@@ -321,10 +329,9 @@ failover_judge(struct check_run *run, const struct probe_outcome *o)
 
 	note(t, run, o);
 	if (o->has_agent)
-		obey_agent(t, run, &o->agent);
-	if (!probe_result_is_neutral(o->result))
-		(void)hstate_feed(&run->state,
-		    o->result == PROBE_OK && !run->said_down);
+		obey_agent(t, &o->agent);
+	if (has_say(run, o))
+		(void)hstate_feed(&run->state, o->result == PROBE_OK);
 	t->record.streak = run->state.streak;
 	health = health_of(t);
 	if (health != before)

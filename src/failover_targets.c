@@ -102,6 +102,19 @@ go_by_vip(struct check_run *run)
 	run->probe.mark = TABLE_MARK_BASE + run->target->slot;
 }
 
+/*
+ * What a check begins with after another thread or table.  An agent that did
+ * not bring its backend down has no say yet, beside other checks.
+ */
+static enum hstate_verdict
+restored(const struct target *t, const struct check *check)
+{
+	if (check->type == CHECK_AGENT && target_backend(t)->nchecks > 1 &&
+	    t->record.reason != PROBE_AGENT_DOWN)
+		return HSTATE_UNKNOWN;
+	return t->record.verdict;
+}
+
 static void
 init_run(struct check_run *run, struct target *t, const struct check *check,
     uint32_t index)
@@ -119,8 +132,6 @@ init_run(struct check_run *run, struct target *t, const struct check *check,
 		conf = (struct hstate_conf){ .rise = 1, .fall = 1 };
 	run->target = t;
 	run->left_s = -1;
-	run->said_down = check->type == CHECK_AGENT &&
-	    t->record.verdict == HSTATE_DOWN;
 	run->probe = (struct probe){
 		.check = check,
 		.check_index = index,
@@ -135,7 +146,7 @@ init_run(struct check_run *run, struct target *t, const struct check *check,
 	run->next.data = run;
 	/* The config was checked: it can change its verdict. */
 	(void)hstate_init(&run->state, &conf);
-	hstate_restore(&run->state, t->record.verdict);
+	hstate_restore(&run->state, restored(t, check));
 }
 
 static bool
@@ -183,7 +194,6 @@ inherit(struct target *t, const struct target *old)
 	for (i = 0; i < t->nruns; i++) {
 		t->runs[i].left_s = old->runs[i].left_s;
 		t->runs[i].state = old->runs[i].state;
-		t->runs[i].said_down = old->runs[i].said_down;
 	}
 }
 
@@ -222,6 +232,20 @@ count_targets(const struct table *table, uint32_t *targets, uint32_t *runs)
 	}
 }
 
+/* From the last table, or from what a thread before this one has published. */
+static void
+keep_quorums(const struct failover *f, struct pool_watch *pools, uint32_t count)
+{
+	const struct pool_state *states = segment_pools(f->conf.segment);
+
+	for (uint32_t i = 0; i < count; i++)
+		for (int family = 0; family < TABLE_FAMILIES; family++)
+			pools[i].lost[family] = f->pools != NULL &&
+				i < f->table->npools ?
+			    f->pools[i].lost[family] :
+			    atomic_load(&states[i].mode[family]) != POOL_NORMAL;
+}
+
 static int
 allocate(struct failover *f, const struct table *table, struct old_targets *old)
 {
@@ -242,6 +266,7 @@ allocate(struct failover *f, const struct table *table, struct old_targets *old)
 		free(old->by_slot);
 		return -ENOMEM;
 	}
+	keep_quorums(f, pools, table->npools);
 	old->targets = f->targets;
 	old->runs = f->runs;
 	old->ntargets = f->ntargets;

@@ -24,30 +24,20 @@ channel_of(const struct probe *p)
 	return p->check->type == CHECK_EXEC ? PROBE_SUPERVISOR : PROBE_CHECKER;
 }
 
-/*
- * The checker may not set a mark: it gets a socket that has one.  -1: needs
- * none.
- */
-static int
-marked_socket(const struct probe *p)
-{
-	if (p->mark == 0 || channel_of(p) != PROBE_CHECKER)
-		return -1;
-	return probe_socket(p, SOCK_STREAM);
-}
-
+/* The checker may not set a mark: it gets a socket that has one. */
 static int
 send_request(const struct probe *p, const struct probe_channel *c,
     const struct message *m)
 {
-	const int fd = marked_socket(p);
-	int error;
+	int fd, error;
 
-	if (fd < -1)
+	if (p->mark == 0 || channel_of(p) != PROBE_CHECKER)
+		return message_send(c->io.fd, m, -1);
+	fd = probe_socket(p, SOCK_STREAM);
+	if (fd < 0)
 		return fd;
 	error = message_send(c->io.fd, m, fd);
-	if (fd >= 0)
-		close(fd);
+	close(fd);
 	return error;
 }
 

@@ -17,6 +17,7 @@
 #include "loaded/checker.h"
 #include "loaded/clock.h"
 #include "loaded/log.h"
+#include "loaded/route.h"
 #include "loaded/supervisor_impl.h"
 
 #define NS_PER_MS UINT64_C(1000000)
@@ -41,6 +42,11 @@ close_fd(int fd)
 static void
 close_common(struct supervisor *s)
 {
+	/* Of what runs when the checker is started anew. */
+	if (s->exec != NULL)
+		exec_runner_forget(s->exec);
+	if (s->routes != NULL)
+		routes_close(s->routes);
 	ev_loop_destroy(s->loop);
 	close_fd(s->ready_fd);
 	close_fd(s->pidfile);
@@ -148,7 +154,7 @@ spawn(struct supervisor *s, struct child *c,
 		log_errno(errno, "cannot fork");
 		return false;
 	}
-	return wait_ready(c);
+	return true;
 }
 
 static bool
@@ -192,9 +198,10 @@ supervisor_spawn(struct supervisor *s)
 {
 	if (!make_channels(s))
 		return false;
-	if (needs_checker(s) && !spawn(s, &s->checker, be_checker))
+	if (needs_checker(s) &&
+	    (!spawn(s, &s->checker, be_checker) || !wait_ready(&s->checker)))
 		return false;
-	return spawn(s, &s->balancer, be_balancer);
+	return spawn(s, &s->balancer, be_balancer) && wait_ready(&s->balancer);
 }
 
 static void
@@ -202,21 +209,21 @@ on_respawn(struct ev_loop *loop, ev_timer *w, int events)
 {
 	struct supervisor *s = w->data;
 
-	(void)loop;
 	(void)events;
-	if (spawn(s, &s->checker, be_checker) || s->checker.pid == 0)
+	/* Nobody waits for it to be ready: the watch will tell. */
+	if (spawn(s, &s->checker, be_checker))
 		return;
-	/* It is there but of no use; its end brings us back here. */
-	kill(s->checker.pid, SIGKILL);
+	ev_timer_set(w, RESPAWN_S, 0.);
+	ev_timer_start(loop, w);
 }
 
 static void
 respawn_checker(struct supervisor *s)
 {
-	const bool quick = clock_now_ns() - s->checker.started_ns > NS_PER_S;
+	const bool lived = clock_now_ns() - s->checker.started_ns > NS_PER_S;
 
 	s->checker.pid = 0;
-	ev_timer_init(&s->respawn, on_respawn, quick ? 0. : RESPAWN_S, 0.);
+	ev_timer_init(&s->respawn, on_respawn, lived ? 0. : RESPAWN_S, 0.);
 	s->respawn.data = s;
 	ev_timer_start(s->loop, &s->respawn);
 }
@@ -261,10 +268,13 @@ on_child(struct ev_loop *loop, ev_child *w, int events)
 static uint64_t
 stuck_ms(const struct supervisor *s, struct child *c)
 {
-	const uint64_t patience_ns = s->conf->failover.watchdog_ms * NS_PER_MS;
 	const uint64_t now_ns = clock_now_ns();
 	const uint64_t beat_ns = atomic_load(&c->pulse->beat_ns);
+	uint64_t patience_ns = s->conf->failover.watchdog_ms * NS_PER_MS;
 
+	/* One that has never beaten is starting. */
+	if (beat_ns == c->started_ns && patience_ns < READY_MS * NS_PER_MS)
+		patience_ns = READY_MS * NS_PER_MS;
 	if (c->pid == 0 || now_ns < beat_ns + patience_ns ||
 	    now_ns < c->complained_ns + patience_ns)
 		return 0;

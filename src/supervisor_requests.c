@@ -13,6 +13,9 @@
 #include "loaded/log.h"
 #include "loaded/supervisor_impl.h"
 
+/* So that nobody who floods us keeps us from signals and timers. */
+#define REQUESTS_AT_ONCE 64
+
 static void
 send_result(struct supervisor *s, uint32_t id, uint32_t run,
     const struct probe_outcome *o)
@@ -80,6 +83,10 @@ run_program(struct supervisor *s, const struct message *m)
 		skip(s, m, "no such program");
 		return;
 	}
+	if (exec_runner_is_full(s->exec)) {
+		skip(s, m, "too many programs run");
+		return;
+	}
 	check = table_check(t, m->check);
 	if (b->vip != TABLE_NO_ADDR)
 		addr_format(&table_addr_by_id(t, b->vip)->addr, vip);
@@ -99,11 +106,14 @@ on_request(struct ev_loop *loop, ev_io *w, int events)
 {
 	struct supervisor *s = w->data;
 	struct message m;
-	int fd, error;
+	int fd, error = 0;
 
 	(void)loop;
 	(void)events;
-	while ((error = message_receive(w->fd, &m, &fd)) == 0) {
+	for (int i = 0; i < REQUESTS_AT_ONCE; i++) {
+		error = message_receive(w->fd, &m, &fd);
+		if (error != 0)
+			break;
 		if (fd >= 0)
 			close(fd);
 		if (m.type == MESSAGE_PROBE)

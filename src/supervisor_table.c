@@ -17,8 +17,13 @@
 #include "loaded/supervisor_impl.h"
 #include "loaded/table_build.h"
 
-/* Found and lost backends of so long a time make one new table. */
+/*
+ * Found and lost backends of so long a time make one new table.  Tables begin
+ * running probes anew, so they must not come all the time.
+ */
 #define REBUILD_S 0.05
+#define REBUILD_PAUSE_S 1.
+#define NS_PER_S 1e9
 /* A place is kept for its last owner while late packets may come. */
 #define KEEP_NS UINT64_C(60000000000)
 
@@ -88,6 +93,8 @@ hand_over(struct supervisor *s, const struct child *child)
 		    child->name);
 }
 
+static void rebuild_soon(struct supervisor *s);
+
 static void
 on_rebuild(struct ev_loop *loop, ev_timer *w, int events)
 {
@@ -97,8 +104,11 @@ on_rebuild(struct ev_loop *loop, ev_timer *w, int events)
 
 	(void)loop;
 	(void)events;
-	if (!build_table(s, &table, &fd))
+	s->built_ns = clock_now_ns();
+	if (!build_table(s, &table, &fd)) {
+		rebuild_soon(s);
 		return;
+	}
 	segment_unmap(s->table, s->table->size);
 	close(s->table_fd);
 	s->table = table;
@@ -112,9 +122,14 @@ on_rebuild(struct ev_loop *loop, ev_timer *w, int events)
 static void
 rebuild_soon(struct supervisor *s)
 {
+	const double age_s = (double)(clock_now_ns() - s->built_ns) / NS_PER_S;
+	double wait_s = REBUILD_PAUSE_S - age_s;
+
 	if (ev_is_active(&s->rebuild))
 		return;
-	ev_timer_init(&s->rebuild, on_rebuild, REBUILD_S, 0.);
+	if (wait_s < REBUILD_S)
+		wait_s = REBUILD_S;
+	ev_timer_init(&s->rebuild, on_rebuild, wait_s, 0.);
 	s->rebuild.data = s;
 	ev_timer_start(s->loop, &s->rebuild);
 }

@@ -128,8 +128,8 @@ fill_maglev(struct table_builder *b)
 }
 
 /*
- * The turn states have room for all that can be discovered, so that the next
- * table finds them where this one has them.
+ * The turn states have room for all that can be discovered: where they are does
+ * not depend on who was.
  */
 static void
 fill_group(struct table_builder *b, struct table_group *group, uint32_t pool,

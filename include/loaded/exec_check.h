@@ -33,6 +33,12 @@ typedef void exec_done_fn(void *arg, const struct exec_job *job,
 struct exec_runner *exec_runner_new(struct ev_loop *loop, exec_done_fn *done,
     void *arg);
 
+/* In a child of the supervisor: closes what is open, and lets them run. */
+void exec_runner_forget(struct exec_runner *r);
+
+/* Would one more be skipped? */
+bool exec_runner_is_full(const struct exec_runner *r);
+
 /* Kills what still runs. */
 void exec_runner_free(struct exec_runner *r);
 

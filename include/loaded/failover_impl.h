@@ -23,8 +23,7 @@ struct check_run {
 	struct hstate state;
 	struct probe probe;
 	ev_timer next;
-	double left_s;  /* to it, when the table changed; < 0: begin anew */
-	bool said_down; /* agent: its last word on its health */
+	double left_s; /* to it, when the table changed; < 0: begin anew */
 };
 
 /* A backend that is checked. */

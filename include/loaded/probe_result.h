@@ -68,7 +68,8 @@ __attribute__((format(printf, 3, 4))) void probe_outcome_set(
 
 /*
  * What the error of a connection means for whom it went to (positive); one
- * that is not known to come from the network is a trouble of ours.
+ * that is not known to come from the network is a trouble of ours.  A rule of
+ * this machine that forbids it (EPERM) is not: it may forbid clients, too.
  */
 void probe_outcome_set_errno(struct probe_outcome *o, int error);
 

@@ -36,6 +36,7 @@ struct supervisor {
 	const struct table *table; /* mapping, read-only */
 	int table_fd;
 	uint32_t generation; /* of the last table */
+	uint64_t built_ns;   /* when another one was last tried */
 	uint8_t hash_key[SIPHASH_KEY_LEN];
 	int queues[CONF_WORKERS];
 	uint32_t nqueues;

@@ -793,7 +793,7 @@ make_long_file(void)
 {
 	X509 *cert = X509_dup(pki.cert[OTHER]);
 	FILE *f = create(LONG);
-	char text[16];
+	char text[32];
 
 	for (int i = 0; i < LONG_FILE; i++) {
 		X509_NAME *name = X509_NAME_new();
