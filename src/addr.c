@@ -56,6 +56,12 @@ addr_is_v4(const struct addr *a)
 }
 
 bool
+addr_is_link_local(const struct addr *a)
+{
+	return a->b[0] == 0xfe && (a->b[1] & 0xc0) == 0x80;
+}
+
+bool
 addr_equal(const struct addr *a, const struct addr *b)
 {
 	return addr_compare(a, b) == 0;

@@ -69,6 +69,12 @@ check_backend(struct conf_report *r, const struct conf_backend *backend,
 		    "backend %s is in none of backend_networks, so its replies "
 		    "would not be seen",
 		    text);
+	if ((modes & MODE(FORWARD_NAT)) && r->conf->private_if[0] != '\0' &&
+	    addr_is_link_local(&backend->addr))
+		conf_report_warning(r, conf_report_where(r, &backend->addr),
+		    "backend %s is link-local: it can be checked, but the "
+		    "kernel does not route packets of nat to it",
+		    text);
 	if ((modes & MODE(FORWARD_DR)) && backend->port != 0)
 		conf_report_error(r, conf_report_where(r, &backend->port),
 		    "backend %s has port %u, but dr cannot change the port, "

@@ -138,11 +138,9 @@ static void
 check_backend(struct conf_report *r, const struct conf_backend *backend)
 {
 	char text[ADDR_STRLEN];
-	struct prefix local;
 
 	if (r->conf->private_if[0] == '\0' &&
-	    prefix_parse(&local, "fe80::/10") == 0 &&
-	    prefix_contains(&local, &backend->addr))
+	    addr_is_link_local(&backend->addr))
 		conf_report_error(r, conf_report_where(r, &backend->addr),
 		    "backend %s is link-local, expected interfaces.private "
 		    "to say where",

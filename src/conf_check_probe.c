@@ -126,6 +126,41 @@ check_expect(struct conf_report *r, const struct check *c)
 		expect_free(expect);
 }
 
+/* Who only checks a config may not read it; the daemon can. */
+static void
+check_ca_file(struct conf_report *r, const struct check *c)
+{
+	const struct conf_where where = conf_report_where(r, c->ca_file);
+
+	if (c->ca_file[0] == '\0' || access(c->ca_file, R_OK) == 0)
+		return;
+	if (errno == EACCES)
+		conf_report_warning(r, where,
+		    "check: ca_file %s cannot be read: %s", c->ca_file,
+		    strerror(errno));
+	else
+		conf_report_error(r, where,
+		    "check: ca_file %s cannot be read: %s", c->ca_file,
+		    strerror(errno));
+}
+
+/* A record of the type that is asked for could never hold anything else. */
+static void
+check_answer(struct conf_report *r, const struct check *c)
+{
+	const uint16_t a = dns_msg_record("A"), aaaa = dns_msg_record("AAAA");
+	struct addr addr;
+
+	if (c->type != CHECK_DNS || c->answer[0] == '\0' ||
+	    (c->record != a && c->record != aaaa))
+		return;
+	if (addr_parse(&addr, c->answer) != 0 ||
+	    addr_is_v4(&addr) != (c->record == a))
+		conf_report_error(r, conf_report_where(r, c->answer),
+		    "check: answer \"%.64s\" is no address of record %s",
+		    c->answer, dns_msg_record_name(c->record));
+}
+
 static void
 check_content(struct conf_report *r, const struct check *c)
 {
@@ -140,10 +175,13 @@ check_content(struct conf_report *r, const struct check *c)
 	if (strcmp(c->user, "root") == 0)
 		conf_report_error(r, conf_report_where(r, c->user),
 		    "check: user \"root\" could do anything, expected another");
-	if (c->ca_file[0] != '\0' && access(c->ca_file, R_OK) != 0)
-		conf_report_warning(r, conf_report_where(r, c->ca_file),
-		    "check: ca_file %s cannot be read: %s", c->ca_file,
-		    strerror(errno));
+	check_ca_file(r, c);
+	check_answer(r, c);
+	if (strcmp(c->method, "HEAD") == 0 &&
+	    (c->expect.len > 0 || c->regex[0] != '\0'))
+		conf_report_error(r, conf_report_where(r, c->method),
+		    "check: an answer to method \"HEAD\" has no body to "
+		    "expect anything in");
 }
 
 /* True when all is well, so that a port is worth looking for. */

@@ -17,6 +17,9 @@
 /* A backend that was down for so many intervals is given up. */
 #define GONE_INTERVALS 3
 
+/* At a time: all who answer a call, also those who don't serve. */
+#define CANDIDATES 1024
+
 /* Somebody who answered and is asked whether he serves. */
 struct candidate {
 	struct failover *f; /* borrowed */
@@ -137,12 +140,10 @@ give_up_gone(struct failover *f)
 static bool
 is_global(const struct table *t, const struct addr *a)
 {
-	const struct prefix link_local = { .addr = { { 0xfe, 0x80 } },
-		.bits = 10 };
 	const struct addr loopback = { .b = { [15] = 1 } };
 
 	return !addr_is_v4(a) && !addr_equal(a, &loopback) &&
-	    !prefix_contains(&link_local, a) && !table_is_vip(t, a);
+	    !addr_is_link_local(a) && !table_is_vip(t, a);
 }
 
 /*
@@ -198,10 +199,10 @@ failover_discover_begin(struct failover *f)
 
 	if (!f->table->failover || d->ncalls == 0)
 		return;
-	f->candidates = calloc(d->max, sizeof(*f->candidates));
+	f->candidates = calloc(CANDIDATES, sizeof(*f->candidates));
 	if (f->candidates == NULL)
 		return;
-	f->ncandidates = d->max;
+	f->ncandidates = CANDIDATES;
 	ev_timer_init(&f->call, on_call, SOON_S, d->interval_ms / MS_PER_S);
 	f->call.data = f;
 	ev_timer_start(f->loop, &f->call);

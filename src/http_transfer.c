@@ -110,12 +110,6 @@ set_target(struct http_transfer *t)
 }
 
 static bool
-addr_is_link_local(const struct addr *a)
-{
-	return a->b[0] == 0xfe && (a->b[1] & 0xc0) == 0x80;
-}
-
-static bool
 set_request(struct http_transfer *t, struct curl_slist *headers)
 {
 	const struct http_request *r = &t->request;

@@ -9,17 +9,6 @@
 
 #include "loaded/probe_impl.h"
 
-#define LINK_LOCAL_BITS 10
-
-static bool
-is_link_local(const struct addr *a)
-{
-	const struct prefix fe80 = { .addr = { { 0xfe, 0x80 } },
-		.bits = LINK_LOCAL_BITS };
-
-	return prefix_contains(&fe80, a);
-}
-
 socklen_t
 probe_sockaddr(const struct probe *p, struct sockaddr_storage *sa)
 {
@@ -36,7 +25,7 @@ probe_sockaddr(const struct probe *p, struct sockaddr_storage *sa)
 	sin6->sin6_family = AF_INET6;
 	sin6->sin6_port = htons(p->port);
 	memcpy(&sin6->sin6_addr, p->addr.b, sizeof(sin6->sin6_addr));
-	if (is_link_local(&p->addr))
+	if (addr_is_link_local(&p->addr))
 		sin6->sin6_scope_id = p->engine->conf.scope;
 	return sizeof(*sin6);
 }

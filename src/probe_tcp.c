@@ -139,7 +139,10 @@ finish_connect(struct probe *p)
 		return true;
 	if (getsockopt(p->io.fd, SOL_SOCKET, SO_ERROR, &error, &len) < 0)
 		error = errno;
-	if (error != 0) {
+	/* Who resets right after the handshake has made it, all the same. */
+	if (error != 0 &&
+	    (error != ECONNRESET || p->check->send.len > 0 ||
+		wants_answer(p))) {
 		probe_end_errno(p, error);
 		return false;
 	}

@@ -33,11 +33,22 @@ print_each(FILE *out, const struct conf *conf, const char *setting)
 		print_one(out, "ipv4.conf", conf->private_if, setting);
 }
 
+static bool
+has_dr_vip(const struct conf *conf, bool v4)
+{
+	for (uint32_t i = 0; i < conf->nservices; i++)
+		if (conf->services[i].forward == FORWARD_DR &&
+		    conf_service_vip(&conf->services[i], v4) != NULL)
+			return true;
+	return false;
+}
+
 /*
  * A refusal comes in from the client's side with the VIP as its source, which
  * the kernel takes for an attack without accept_local; a strict rp_filter
- * drops it too when the VIP is elsewhere.  For send_redirects either of `all`
- * and the interface's own value is enough.
+ * drops it too when the VIP is elsewhere.  The same goes for replies of dr
+ * backends whose way to the clients leads through here.  For send_redirects
+ * either of `all` and the interface's own value is enough.
  */
 static void
 print_ipv4(FILE *out, const struct conf *conf)
@@ -47,6 +58,8 @@ print_ipv4(FILE *out, const struct conf *conf)
 	print_each(out, conf, "rp_filter=2 if strict");
 	print_one(out, "ipv4.conf", known ? conf->public_if : "all",
 	    "accept_local=1");
+	if (has_dr_vip(conf, true))
+		print_one(out, "ipv4.conf", conf->private_if, "accept_local=1");
 	print_one(out, "ipv4.conf", "all", "send_redirects=0");
 	print_each(out, conf, "send_redirects=0");
 	fprintf(out, "# sysctl net.ipv4.ip_forward=1\n");
@@ -85,16 +98,6 @@ print_proxy(FILE *out, const struct conf *conf)
 {
 	print_one(out, "ipv6.conf", conf->public_if, "proxy_ndp=1");
 	print_one(out, "ipv6.neigh", conf->public_if, "proxy_delay=0");
-}
-
-static bool
-needs_proxy(const struct conf *conf)
-{
-	for (uint32_t i = 0; i < conf->nservices; i++)
-		if (conf->services[i].forward == FORWARD_DR &&
-		    conf_service_vip(&conf->services[i], false) != NULL)
-			return true;
-	return false;
 }
 
 static bool
@@ -143,7 +146,7 @@ rules_print_needs(FILE *out, const struct rules *r)
 		print_ipv4(out, r->conf);
 	if (v6)
 		print_ipv6(out);
-	if (needs_proxy(r->conf))
+	if (has_dr_vip(r->conf, false))
 		print_proxy(out, r->conf);
 	if (r->conf->public_if[0] == '\0')
 		return;

@@ -17,7 +17,6 @@
 #include "loaded/checker.h"
 #include "loaded/clock.h"
 #include "loaded/log.h"
-#include "loaded/route.h"
 #include "loaded/supervisor_impl.h"
 
 #define NS_PER_MS UINT64_C(1000000)
@@ -45,8 +44,7 @@ close_common(struct supervisor *s)
 	/* Of what runs when the checker is started anew. */
 	if (s->exec != NULL)
 		exec_runner_forget(s->exec);
-	if (s->routes != NULL)
-		routes_close(s->routes);
+	supervisor_forget_routes(s);
 	ev_loop_destroy(s->loop);
 	close_fd(s->ready_fd);
 	close_fd(s->pidfile);

@@ -4,15 +4,22 @@
  * goes belongs to a backend that is lost already.
  */
 #include <errno.h>
+#include <linux/rtnetlink.h>
 #include <net/if.h>
 #include <stdlib.h>
+#include <sys/socket.h>
+#include <unistd.h>
 
 #include "loaded/log.h"
 #include "loaded/route.h"
 #include "loaded/supervisor_impl.h"
 
-/* The kernel forgets routes of a link that goes down and comes back. */
-#define REFRESH_S 2.
+/*
+ * The kernel forgets the routes of a link or address that goes, and does not
+ * bring them back.  What it says of links and addresses is followed by a look
+ * at all routes: soon, for one change brings several messages.
+ */
+#define REFRESH_S 0.02
 
 static int
 compare_slots(const void *left, const void *right)
@@ -95,6 +102,48 @@ on_refresh(struct ev_loop *loop, ev_timer *w, int events)
 	(void)supervisor_sync_routes(s);
 }
 
+static void
+on_link(struct ev_loop *loop, ev_io *w, int events)
+{
+	struct supervisor *s = w->data;
+	char messages[8192];
+
+	(void)events;
+	/* An overrun (ENOBUFS) is a change, too. */
+	while (recv(w->fd, messages, sizeof(messages), MSG_DONTWAIT) > 0)
+		continue;
+	if (ev_is_active(&s->refresh))
+		return;
+	ev_timer_set(&s->refresh, REFRESH_S, 0.);
+	ev_timer_start(loop, &s->refresh);
+}
+
+static bool
+watch_links(struct supervisor *s)
+{
+	const struct sockaddr_nl groups = {
+		.nl_family = AF_NETLINK,
+		.nl_groups = RTMGRP_LINK | RTMGRP_IPV4_IFADDR |
+		    RTMGRP_IPV6_IFADDR,
+	};
+	const int fd = socket(AF_NETLINK,
+	    SOCK_RAW | SOCK_CLOEXEC | SOCK_NONBLOCK, NETLINK_ROUTE);
+
+	if (fd < 0 ||
+	    bind(fd, (const struct sockaddr *)&groups, sizeof(groups)) < 0) {
+		log_errno(errno, "cannot watch the interfaces");
+		if (fd >= 0)
+			close(fd);
+		return false;
+	}
+	ev_timer_init(&s->refresh, on_refresh, REFRESH_S, 0.);
+	s->refresh.data = s;
+	ev_io_init(&s->links, on_link, fd, EV_READ);
+	s->links.data = s;
+	ev_io_start(s->loop, &s->links);
+	return true;
+}
+
 static bool
 has_dr(const struct conf *conf)
 {
@@ -119,12 +168,9 @@ supervisor_open_routes(struct supervisor *s)
 		log_errno(-error, "cannot set policy routes");
 		return false;
 	}
-	if (!supervisor_sync_routes(s))
-		return false;
-	ev_timer_init(&s->refresh, on_refresh, REFRESH_S, REFRESH_S);
-	s->refresh.data = s;
-	ev_timer_start(s->loop, &s->refresh);
-	return true;
+	/* A link that is down yet gets its routes when it comes up. */
+	(void)supervisor_sync_routes(s);
+	return watch_links(s);
 }
 
 void
@@ -137,5 +183,15 @@ supervisor_close_routes(struct supervisor *s)
 	error = routes_clear(s->routes);
 	if (error != 0)
 		log_errno(-error, "cannot remove policy routes");
+	supervisor_forget_routes(s);
+}
+
+void
+supervisor_forget_routes(struct supervisor *s)
+{
+	if (s->routes == NULL)
+		return;
 	routes_close(s->routes);
+	if (ev_is_active(&s->links))
+		close(s->links.fd);
 }

@@ -153,40 +153,49 @@ may_join(const struct supervisor *s, const struct addr *a)
 	    !table_is_vip(s->table, a);
 }
 
-static bool
-is_free(const struct supervisor *s, const struct conf_backend *b, uint32_t slot,
-    uint64_t now_ns)
+/*
+ * How well a place suits somebody new; 0: it is taken.  Late packets of a past
+ * owner's flows would go to the new one, who resets what he does not know.
+ */
+static unsigned int
+rank_place(const struct supervisor *s, const struct conf_backend *b,
+    uint32_t slot)
 {
+	static const struct addr none;
 	const struct backend_state *state =
 	    &segment_backends(&s->segment)[slot];
-	static const struct addr none;
 
 	if (!b->discovered || !b->absent)
-		return false;
-	return addr_equal(&b->addr, &none) ||
-	    (atomic_load(&state->active) == 0 &&
-		now_ns - s->left_ns[slot] > KEEP_NS);
+		return 0;
+	if (addr_equal(&b->addr, &none))
+		return 4;
+	if (atomic_load(&state->active) != 0)
+		return 1;
+	return clock_now_ns() - s->left_ns[slot] > KEEP_NS ? 3 : 2;
 }
 
 /*
  * The index of the place that an address gets in its pool: the one it had, or
- * one that is free.  -1: it is a member already; -2: there is none.
+ * the best that is free.  -1: it is a member already; -2: there is none.
  */
 static int
 find_place(const struct supervisor *s, uint32_t pool, const struct addr *a)
 {
 	const struct conf_pool *p = &s->conf->pools[pool];
 	const uint32_t slot = first_slot(s->conf, pool);
-	const uint64_t now_ns = clock_now_ns();
+	unsigned int best = 0;
 	int place = -2;
 
 	for (uint32_t i = 0; i < p->nbackends; i++) {
 		const struct conf_backend *b = &p->backends[i];
+		const unsigned int rank = rank_place(s, b, slot + i);
 
 		if (addr_equal(&b->addr, a))
 			return b->absent ? (int)i : -1;
-		if (place < 0 && is_free(s, b, slot + i, now_ns))
+		if (rank > best) {
+			best = rank;
 			place = (int)i;
+		}
 	}
 	return place;
 }

@@ -28,6 +28,7 @@ struct prefix {
 struct addr addr_from_v4(const uint8_t bytes[static 4]);
 struct addr addr_from_v6(const uint8_t bytes[static 16]);
 bool addr_is_v4(const struct addr *a);
+bool addr_is_link_local(const struct addr *a); /* fe80::/10 */
 bool addr_equal(const struct addr *a, const struct addr *b);
 
 /* memcmp order: <0, 0, >0. */

@@ -50,7 +50,7 @@ struct supervisor {
 	ev_signal signals[4];
 	ev_child reaper;
 	ev_timer watchdog, overflows, rebuild, respawn, refresh;
-	ev_io requests_io;
+	ev_io requests_io, links;
 	struct child balancer, checker;
 	int requests[2]; /* failover thread */
 	int checks[2];   /* failover thread and checker, none of ours */
@@ -78,6 +78,7 @@ bool supervisor_stop_children(struct supervisor *s);
 bool supervisor_open_routes(struct supervisor *s);
 bool supervisor_sync_routes(struct supervisor *s);
 void supervisor_close_routes(struct supervisor *s);
+void supervisor_forget_routes(struct supervisor *s); /* in a child */
 
 /* supervisor_requests.c: what the failover thread asks for. */
 bool supervisor_serve_requests(struct supervisor *s);

@@ -249,10 +249,6 @@ static const struct {
 	{ MINIMAL "metrics = { listen = \"[::1]:9467\"; };",
 	    "good.conf:4: warning: metrics is not supported yet: nothing "
 	    "listens\n" },
-	{ POOL("check = { type = \"https\"; ca_file = \"/no/such\"; };")
-		SERVICE("192.0.2.1", ""),
-	    "good.conf:1: warning: check: ca_file /no/such cannot be read: No "
-	    "such file or directory\n" },
 	{ "pools = ( { name = \"p\"; } );\n" SERVICE("192.0.2.1", ""),
 	    "good.conf:1: warning: pools \"p\" has no backends\n" },
 	{ POOL("") SERVICE("2001:db8::1", ""),

@@ -292,6 +292,17 @@ static const struct {
 	    "255 bytes" },
 	{ CHECK("type = \"dns\";\nname = \"a..b\";"), 3,
 	    "check: name \"a..b\" is no domain name" },
+	{ CHECK("type = \"dns\"; name = \"a\";\nanswer = \"zzz\";"), 3,
+	    "check: answer \"zzz\" is no address of record A" },
+	{ CHECK("type = \"dns\"; name = \"a\"; record = \"AAAA\";\n"
+		"answer = \"192.0.2.1\";"),
+	    3, "check: answer \"192.0.2.1\" is no address of record AAAA" },
+	{ CHECK("type = \"http\"; expect = \"x\";\nmethod = \"HEAD\";"), 3,
+	    "check: an answer to method \"HEAD\" has no body to expect "
+	    "anything in" },
+	{ CHECK("type = \"https\";\nca_file = \"/no/such\";"), 3,
+	    "check: ca_file /no/such cannot be read: No such file or "
+	    "directory" },
 	{ CHECK("type = \"dns\"; name = \"a\";\nrecord = \"AXFR\";"), 3,
 	    "record \"AXFR\" is unknown, expected \"A\", \"AAAA\"" },
 	{ CHECK("type = \"dns\"; name = \"a\";\nrcode = \"OK\";"), 3,
