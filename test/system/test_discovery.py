@@ -275,3 +275,24 @@ def test_backend_that_left_takes_its_flows_along(lab, hosts):
             assert time.monotonic() - started < SLACK
             assert held["b2", family].echo()
             held["b2", family].close()
+
+
+def test_who_only_answers_pings_takes_no_turn(lab, hosts):
+    """There is place for one, and two of three have nothing on the port."""
+    server = lab.backends[2]
+    hosts.join(server)
+    start(lab, broadcast="10.0.0.255", max=1)
+    wait_members(lab, server, families=(4,))
+
+
+def test_a_place_is_free_at_once(lab, hosts):
+    first, second, _ = lab.backends
+    hosts.join(first)
+    start(lab, broadcast="10.0.0.255", max=1)
+    wait_members(lab, first, families=(4,))
+    hosts.join(second)
+    hosts.leave(first)
+    wait_members(lab, second, families=(4,))
+    wait_for("it to be up", lambda: f"backend={second.ip[4]} port=0 is up: "
+             in lab.daemon.text())
+    assert who(lab.client, vip(4), 80) == second.name

@@ -288,3 +288,20 @@ def test_nothing_of_it_is_left_when_the_daemon_stops(lab, answerer):
     lab.stop()
     rules = lab.lb.run("ip", "rule").stdout + lab.lb.run("ip", "-6", "rule").stdout
     assert not re.search("fwmark 0x4c48", rules)
+
+
+def test_routes_come_back_with_the_address(lab, answerer, family):
+    """The kernel takes them away with it, and nobody is down for that."""
+    pool = {"check": VIA_VIP}
+    daemon = lab.start(direct("web", lab.backends, [80], pool=pool))
+    wait_for("verdicts", lambda: daemon.text().count(" is up: ") == 6)
+    own = "10.0.0.254/24" if family == 4 else "fd00::fe/64"
+    lab.lb.run("ip", "addr", "del", own, "dev", "priv")
+    lab.lb.run("ip", "addr", "add", own, "dev", "priv",
+               *(["nodad"] if family == 6 else []))
+    wait_for("routes", lambda: len(lab.lb.run(
+        "ip", f"-{family}", "route", "show", "table", "all", "proto",
+        "76").stdout.splitlines()) == 3, 1)
+    names = {who(lab.client, vip(family, DR), 80) for _ in range(6)}
+    assert names == {host.name for host in lab.backends}
+    assert " is down: " not in daemon.text()
