@@ -93,8 +93,8 @@ fill_table(struct small_table *t, uint32_t generation, uint16_t port)
 	t->check[0].type = CHECK_ICMP;
 	check->type = CHECK_HTTP;
 	check->timeout_ms = 2000;
-	strcpy(check->method, "GET");
-	strcpy(check->path, "/");
+	snprintf(check->method, sizeof(check->method), "GET");
+	snprintf(check->path, sizeof(check->path), "/");
 	check->status.count = 1;
 	check->status.range[0].low = check->status.range[0].high = 200;
 }
@@ -139,7 +139,7 @@ setup(struct trial *t)
 	int control[2], checks[2];
 
 	memset(t, 0, sizeof(*t));
-	strcpy(t->dir, "/tmp/test_checker_XXXXXX");
+	snprintf(t->dir, sizeof(t->dir), "/tmp/test_checker_XXXXXX");
 	ck_assert_ptr_nonnull(mkdtemp(t->dir));
 	ck_assert_msg(sandbox_prepare(&t->sandbox, "nobody", "", t->dir,
 			  error) == 0,

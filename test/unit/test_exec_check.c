@@ -55,7 +55,7 @@ setup(struct trial *t, const char *script)
 
 	memset(t, 0, sizeof(*t));
 	prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0);
-	strcpy(t->dir, "/tmp/test_exec_XXXXXX");
+	snprintf(t->dir, sizeof(t->dir), "/tmp/test_exec_XXXXXX");
 	ck_assert_ptr_nonnull(mkdtemp(t->dir));
 	chmod(t->dir, 0777);
 	snprintf(t->program, sizeof(t->program), "%s/program", t->dir);

@@ -237,8 +237,8 @@ setup(struct trial *t)
 	t->t.check[0].type = CHECK_ICMP;
 	check->type = CHECK_HTTP;
 	check->timeout_ms = 3000;
-	strcpy(check->method, "GET");
-	strcpy(check->path, "/");
+	snprintf(check->method, sizeof(check->method), "GET");
+	snprintf(check->path, sizeof(check->path), "/");
 	check->status.count = 2;
 	check->status.range[0].low = 200;
 	check->status.range[0].high = 299;
@@ -497,9 +497,10 @@ START_TEST(the_request_says_what_the_config_says)
 	struct trial t;
 
 	setup_with_server(&t, &s, serve_text, "HTTP/1.1 204 No\r\n\r\n");
-	strcpy(t.t.check[1].host, "www.example.org");
-	strcpy(t.t.check[1].path, "/a/../b?c=d");
-	strcpy(t.t.check[1].method, "OPTIONS");
+	snprintf(t.t.check[1].host, sizeof(t.t.check[1].host),
+	    "www.example.org");
+	snprintf(t.t.check[1].path, sizeof(t.t.check[1].path), "/a/../b?c=d");
+	snprintf(t.t.check[1].method, sizeof(t.t.check[1].method), "OPTIONS");
 	setenv("http_proxy", "http://127.0.0.1:1/", 1);
 	run(&t);
 	assert_told(&t.told, PROBE_OK, "http status 204");
@@ -554,7 +555,7 @@ START_TEST(head_does_not_wait_for_a_body)
 
 	setup_with_server(&t, &s, serve_half,
 	    "HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\n");
-	strcpy(t.t.check[1].method, "HEAD");
+	snprintf(t.t.check[1].method, sizeof(t.t.check[1].method), "HEAD");
 	run(&t);
 	assert_told(&t.told, PROBE_OK, "http status 200");
 	ck_assert_int_eq(strncmp(s.request, "HEAD / HTTP/1.1\r\n", 17), 0);
@@ -666,7 +667,8 @@ START_TEST(a_missing_ca_file_counts_against_nobody)
 	setup(&t);
 	t.t.check[1].type = CHECK_HTTPS;
 	t.t.check[1].verify = true;
-	strcpy(t.t.check[1].ca_file, "/nonexistent/ca.pem");
+	snprintf(t.t.check[1].ca_file, sizeof(t.t.check[1].ca_file),
+	    "/nonexistent/ca.pem");
 	t.request.port = 1;
 	ck_assert_int_eq(http_engine_use(t.engine, &t.t.table), -ENOENT);
 	start(&t);
@@ -696,7 +698,7 @@ START_TEST(a_path_that_is_none_counts_against_nobody)
 	struct trial t;
 
 	setup(&t);
-	strcpy(t.t.check[1].path, "/a b\r\nX: y");
+	snprintf(t.t.check[1].path, sizeof(t.t.check[1].path), "/a b\r\nX: y");
 	t.request.port = 1;
 	run(&t);
 	ck_assert_str_eq(probe_result_name(t.told.outcome.result), "skipped");
@@ -817,7 +819,7 @@ make_pki(void)
 {
 	FILE *f;
 
-	strcpy(pki.dir, "/tmp/http_check.XXXXXX");
+	snprintf(pki.dir, sizeof(pki.dir), "/tmp/http_check.XXXXXX");
 	ck_assert_ptr_nonnull(mkdtemp(pki.dir));
 	for (int i = 0; i < CERTS; i++) {
 		make_person(i);
