@@ -355,7 +355,8 @@ START_TEST(an_answer_is_judged_by_status_and_body)
 	struct trial t;
 
 	setup_with_server(&t, &s, answers[_i].serve, answers[_i].text);
-	strcpy(t.t.check[1].regex, answers[_i].regex);
+	snprintf(t.t.check[1].regex, sizeof(t.t.check[1].regex), "%s",
+	    answers[_i].regex);
 	t.t.check[1].expect.len = (uint16_t)strlen(answers[_i].expect);
 	memcpy(t.t.check[1].expect.b, answers[_i].expect,
 	    strlen(answers[_i].expect));
@@ -909,7 +910,7 @@ setup_tls(struct trial *t, const struct server *s, int file)
 	setup(t);
 	check->type = CHECK_HTTPS;
 	check->verify = true;
-	strcpy(check->host, HOST);
+	snprintf(check->host, sizeof(check->host), "%s", HOST);
 	ca_path(check->ca_file, file);
 	t->request.port = s->port;
 }
@@ -972,7 +973,8 @@ START_TEST(a_certificate_is_judged_by_chain_dates_and_name)
 
 	setup_with_tls_server(&t, &s, certificates[_i].who,
 	    certificates[_i].with_issuer, certificates[_i].file);
-	strcpy(t.t.check[1].host, certificates[_i].host);
+	snprintf(t.t.check[1].host, sizeof(t.t.check[1].host), "%s",
+	    certificates[_i].host);
 	t.t.check[1].verify = certificates[_i].verify;
 	run(&t);
 	assert_told(&t.told, certificates[_i].result, certificates[_i].outcome);
