@@ -146,7 +146,9 @@ conf_check(struct conf_report *r)
 	conf_check_forwards(r);
 	conf_check_overlaps(r);
 	conf_check_probes(r);
-	/* Last, because it moves the pool's backends away from their places. */
-	if (r->conf->errors == 0 && conf_pool_reserve(r->conf) != 0)
+	/* Last, because they move what was read away from its place. */
+	if (r->conf->errors == 0 &&
+	    (conf_pool_call_v6(r->conf) != 0 ||
+		conf_pool_reserve(r->conf) != 0))
 		conf_report_out_of_memory(r);
 }

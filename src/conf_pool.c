@@ -62,6 +62,50 @@ conf_pool_is_discovered(const struct conf *conf, uint32_t pool)
 	    conf->failover.discover.pool == pool;
 }
 
+static bool
+has_v6(const struct prefix *networks, uint32_t count)
+{
+	for (uint32_t i = 0; i < count; i++)
+		if (!addr_is_v4(&networks[i].addr))
+			return true;
+	return false;
+}
+
+static bool
+calls_v6(const struct conf_discover *discover)
+{
+	for (uint32_t i = 0; i < discover->nbroadcast; i++)
+		if (!addr_is_v4(&discover->broadcast[i]))
+			return true;
+	return false;
+}
+
+/* Of IPv6 everybody can be called without being told how. */
+int
+conf_pool_call_v6(struct conf *conf)
+{
+	static const struct addr all_nodes = { { 0xff, 0x02, [15] = 1 } };
+	struct conf_discover *discover = &conf->failover.discover;
+	const struct conf_service *service;
+	struct addr *calls;
+
+	if (!conf->failover.has_discover || calls_v6(discover) ||
+	    conf->private_if[0] == '\0' ||
+	    !has_v6(conf->backend_networks, conf->nbackend_networks))
+		return 0;
+	service = conf_pool_service(conf, discover->pool, false);
+	if (service == NULL || conf_service_vip(service, false) == NULL ||
+	    discover->nbroadcast == TABLE_CALLS)
+		return 0;
+	calls = reallocarray(discover->broadcast, discover->nbroadcast + 1U,
+	    sizeof(*calls));
+	if (calls == NULL)
+		return -ENOMEM;
+	calls[discover->nbroadcast++] = all_nodes;
+	discover->broadcast = calls;
+	return 0;
+}
+
 int
 conf_pool_reserve(struct conf *conf)
 {

@@ -26,6 +26,12 @@ const struct conf_service *conf_pool_service(const struct conf *conf,
 bool conf_pool_is_discovered(const struct conf *conf, uint32_t pool);
 
 /*
+ * Adds ff02::1 to the addresses that discovery calls, if it calls none of IPv6
+ * but has networks and VIPs of it, and an interface.  0 or -ENOMEM.
+ */
+int conf_pool_call_v6(struct conf *conf);
+
+/*
  * Appends failover.discover.max places for backends to the pool named there.
  * 0 or -ENOMEM.
  */

@@ -281,14 +281,20 @@ def test_who_only_answers_pings_takes_no_turn(lab, hosts):
     """There is place for one, and two of three have nothing on the port."""
     server = lab.backends[2]
     hosts.join(server)
-    start(lab, broadcast="10.0.0.255", max=1)
+    start(lab, networks=["10.0.0.0/24"], broadcast="10.0.0.255", max=1)
     wait_members(lab, server, families=(4,))
+
+
+def test_ipv6_is_called_without_being_told(lab, hosts):
+    hosts.join(lab.backends[0])
+    start(lab, broadcast="10.0.0.255")
+    wait_members(lab, lab.backends[0])
 
 
 def test_a_place_is_free_at_once(lab, hosts):
     first, second, _ = lab.backends
     hosts.join(first)
-    start(lab, broadcast="10.0.0.255", max=1)
+    start(lab, networks=["10.0.0.0/24"], broadcast="10.0.0.255", max=1)
     wait_members(lab, first, families=(4,))
     hosts.join(second)
     hosts.leave(first)

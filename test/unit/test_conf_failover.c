@@ -15,6 +15,15 @@
 #include "runner.h"
 
 #define ONE " backends = ( { address = \"10.0.0.1\"; } ); "
+#define PRIVATE "interfaces = { private = \"eth1\"; };\n"
+#define NETWORKS(more) "backend_networks = [ \"10.0.0.0/24\", \"" more "\" ];\n"
+#define CALL(address)                                                          \
+	"failover = { discover = { broadcast = [ " address " ];\n"             \
+	"  port = 80; pool = \"p\"; }; };\npools = ( { name = \"p\"; } );\n"
+#define VIPS(address)                                                          \
+	"services = ( { name = \"s\"; addresses = [ \"192.0.2.1\", \"" address \
+	"\" ];\n  protocol = \"tcp\"; ports = [ 80 ]; pool = \"p\"; } );\n"
+
 #define SERVICES                                                               \
 	"services = ( { name = \"s\"; addresses = [ \"192.0.2.1\" ];\n"        \
 	"protocol = \"tcp\"; ports = \"80\"; pool = \"p\"; } );\n"
@@ -362,6 +371,38 @@ START_TEST(pool_may_be_filled_by_discovery_alone)
 }
 END_TEST
 
+/* What each lacks of all that is needed. */
+static const struct {
+	const char *text;
+	uint32_t calls;
+} v6_calls[] = {
+	{ PRIVATE NETWORKS("fd00::/64") CALL("\"10.0.0.255\"")
+		VIPS("2001:db8::9"),
+	    2 },
+	{ NETWORKS("fd00::/64") CALL("\"10.0.0.255\"") VIPS("2001:db8::9"), 1 },
+	{ PRIVATE NETWORKS("10.1.0.0/16") CALL("\"10.0.0.255\"")
+		VIPS("2001:db8::9"),
+	    1 },
+	{ PRIVATE NETWORKS("fd00::/64") CALL("\"10.0.0.255\"")
+		VIPS("192.0.2.9"),
+	    1 },
+	{ PRIVATE NETWORKS("fd00::/64") CALL("\"ff02::1\"") VIPS("2001:db8::9"),
+	    1 },
+};
+
+START_TEST(ipv6_is_called_where_it_can_be)
+{
+	const struct conf_discover *d =
+	    &load(v6_calls[_i].text)->failover.discover;
+	char text[ADDR_STRLEN];
+
+	ck_assert_uint_eq(d->nbroadcast, v6_calls[_i].calls);
+	if (_i == 0)
+		ck_assert_str_eq(addr_format(&d->broadcast[1], text),
+		    "ff02::1");
+}
+END_TEST
+
 START_TEST(one_family_keeps_its_calls_and_the_places)
 {
 	const struct conf_discover *d = &load(discovering)->failover.discover;
@@ -444,6 +485,8 @@ main(void)
 	tcase_add_test(discovery,
 	    discovered_pool_has_places_behind_its_backends);
 	tcase_add_test(discovery, pool_may_be_filled_by_discovery_alone);
+	tcase_add_loop_test(discovery, ipv6_is_called_where_it_can_be, 0,
+	    sizeof(v6_calls) / sizeof(v6_calls[0]));
 	tcase_add_test(discovery, one_family_keeps_its_calls_and_the_places);
 	tcase_add_test(discovery, places_stay_for_either_family);
 	tcase_add_test(discovery, places_count_among_the_backends);
