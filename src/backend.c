@@ -27,13 +27,40 @@ store32(_Atomic uint32_t *value, uint32_t with)
 	atomic_store_explicit(value, with, memory_order_relaxed);
 }
 
-/* The operator's word and the agent's: the stricter one. */
-static uint8_t
-effective_admin(const struct backend_state *b)
+enum backend_admin
+backend_admin(const struct backend_state *b)
 {
 	const uint8_t admin = load8(&b->admin), agent = load8(&b->agent_admin);
 
 	return agent > admin ? agent : admin;
+}
+
+const char *
+backend_admin_name(enum backend_admin admin)
+{
+	switch (admin) {
+	case ADMIN_READY:
+		return "ready";
+	case ADMIN_DRAIN:
+		return "drain";
+	case ADMIN_MAINT:
+		return "maint";
+	}
+	return "invalid";
+}
+
+const char *
+backend_health_name(enum backend_health health)
+{
+	switch (health) {
+	case HEALTH_UNKNOWN:
+		return "unknown";
+	case HEALTH_UP:
+		return "up";
+	case HEALTH_DOWN:
+		return "down";
+	}
+	return "invalid";
 }
 
 /* The smaller limit of the two; 0: there is none. */
@@ -76,7 +103,7 @@ backend_usable(const struct backend_state *b, bool panic, uint64_t now_ns)
 {
 	const uint32_t rate = load32(&b->max_rate);
 
-	if (effective_admin(b) != ADMIN_READY)
+	if (backend_admin(b) != ADMIN_READY)
 		return false;
 	if (!panic && load8(&b->health) == HEALTH_DOWN)
 		return false;
@@ -91,7 +118,7 @@ bool
 backend_is_lost(const struct backend_state *b, bool panic)
 {
 	return (!panic && load8(&b->health) == HEALTH_DOWN) ||
-	    effective_admin(b) == ADMIN_MAINT;
+	    backend_admin(b) == ADMIN_MAINT;
 }
 
 uint32_t

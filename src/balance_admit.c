@@ -7,6 +7,7 @@
 #include <stddef.h>
 
 #include "loaded/balance_lost.h"
+#include "loaded/prng.h"
 
 /* A flow's packets renew its persistence this often within the timeout. */
 #define RENEWALS 4U
@@ -27,16 +28,6 @@ balance_tcp_class(enum tcp_state state)
 		break;
 	}
 	return FLOW_CLOSED;
-}
-
-/* xorshift64*: good enough to spread, and no two workers share a state. */
-static uint64_t
-next_random(struct balance *b)
-{
-	b->random ^= b->random >> 12;
-	b->random ^= b->random << 25;
-	b->random ^= b->random >> 27;
-	return b->random * UINT64_C(2685821657736338717);
 }
 
 /* Persistence is a flow of its own: client prefix -> backend. */
@@ -224,7 +215,7 @@ place(struct balance *b, const struct balance_packet *bp,
 	if (s->persist_ticks != 0)
 		i = persist_find(b, s, &g, &c);
 	for (;;) {
-		c.random = next_random(b);
+		c.random = prng_next(&b->random);
 		if (i == SCHED_NONE)
 			i = sched_pick(sched_ops(s->scheduler), &g, &c);
 		if (i == SCHED_NONE)

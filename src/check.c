@@ -1,5 +1,6 @@
 /*
- * check.c - the names of the check types, and who runs them.  Pure data.
+ * check.c - the names of the check types, and when a check is due.  Pure;
+ * called by the failover thread.
  */
 #include "loaded/check.h"
 
@@ -20,8 +21,24 @@ check_type_name(enum check_type type)
 	return names[type];
 }
 
-bool
-check_is_remote(enum check_type type)
+uint32_t
+check_interval_ms(const struct check *check, bool changing)
 {
-	return type == CHECK_HTTP || type == CHECK_HTTPS || type == CHECK_EXEC;
+	if (changing && check->fast_interval_ms < check->interval_ms)
+		return check->fast_interval_ms;
+	return check->interval_ms;
+}
+
+uint32_t
+check_wait_ms(const struct check *check, bool changing, uint64_t age_ms)
+{
+	const uint32_t interval_ms = check_interval_ms(check, changing);
+
+	return age_ms < interval_ms ? interval_ms - (uint32_t)age_ms : 0;
+}
+
+uint32_t
+check_first_wait_ms(const struct check *check, bool changing, uint64_t random)
+{
+	return (uint32_t)(random % check_interval_ms(check, changing));
 }

@@ -24,16 +24,6 @@
 #define TICKS_PER_RETRY 50
 #define COLLECT_S 0.003
 
-/* xorshift64*, as the workers do. */
-uint64_t
-failover_random(struct failover *f)
-{
-	f->random ^= f->random >> 12;
-	f->random ^= f->random << 25;
-	f->random ^= f->random >> 27;
-	return f->random * UINT64_C(2685821657736338717);
-}
-
 static void
 on_pulse(struct ev_loop *loop, ev_timer *w, int events)
 {

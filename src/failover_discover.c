@@ -88,7 +88,7 @@ failover_found(void *arg, const struct addr *from)
 		return;
 	c = free_candidate(f, from);
 	/* The balancer hears its own call, and must not balance to itself. */
-	if (c == NULL || local_addrs_is_own(from))
+	if (c == NULL || local_addrs_has(&f->local, from))
 		return;
 	*c = (struct candidate){
 		.f = f,
@@ -156,23 +156,20 @@ static void
 call_multicast(struct failover *f, const struct addr *to)
 {
 	const struct prefix *networks = table_networks(f->table);
-	struct local_addrs local;
+	const struct local_addrs *local = &f->local;
 	const struct addr *from;
 	bool called = false;
 
-	if (local_addrs_read(&local) != 0)
-		return;
 	for (uint32_t i = 0; i < f->table->nnetworks; i++) {
-		from = local_addrs_within(&local, &networks[i]);
+		from = local_addrs_within(local, &networks[i]);
 		if (from == NULL || addr_is_v4(from))
 			continue;
 		(void)probe_icmp_call(f->engine, to, from);
 		called = true;
 	}
-	for (size_t i = 0; !called && i < local.count; i++)
-		if (is_global(f->table, &local.addrs[i]))
-			(void)probe_icmp_call(f->engine, to, &local.addrs[i]);
-	local_addrs_free(&local);
+	for (size_t i = 0; !called && i < local->count; i++)
+		if (is_global(f->table, &local->addrs[i]))
+			(void)probe_icmp_call(f->engine, to, &local->addrs[i]);
 }
 
 static void
@@ -184,6 +181,10 @@ on_call(struct ev_loop *loop, ev_timer *w, int events)
 	(void)loop;
 	(void)events;
 	give_up_gone(f);
+	local_addrs_free(&f->local);
+	/* Without knowing who is ourselves, nobody is called. */
+	if (local_addrs_read(&f->local) != 0)
+		return;
 	for (uint32_t i = 0; i < d->ncalls; i++) {
 		if (addr_is_v4(&d->call[i]))
 			(void)probe_icmp_call(f->engine, &d->call[i], NULL);
@@ -217,6 +218,7 @@ failover_discover_end(struct failover *f)
 	for (uint32_t i = 0; i < f->ncandidates; i++)
 		probe_stop(&f->candidates[i].probe);
 	free(f->candidates);
+	local_addrs_free(&f->local);
 	f->candidates = NULL;
 	f->ncandidates = 0;
 }

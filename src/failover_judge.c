@@ -14,34 +14,6 @@
 #define RUNS_MAX 16
 #define NS_PER_MS UINT64_C(1000000)
 
-static const char *
-health_name(enum backend_health health)
-{
-	switch (health) {
-	case HEALTH_UNKNOWN:
-		return "unknown";
-	case HEALTH_UP:
-		return "up";
-	case HEALTH_DOWN:
-		break;
-	}
-	return "down";
-}
-
-static const char *
-admin_name(enum backend_admin admin)
-{
-	switch (admin) {
-	case ADMIN_READY:
-		return "ready";
-	case ADMIN_DRAIN:
-		return "drain";
-	case ADMIN_MAINT:
-		break;
-	}
-	return "maint";
-}
-
 /* "pool=web backend=10.0.0.1 port=80": as the config has it. */
 #define WHO_LEN (TABLE_NAME_LEN + ADDR_STRLEN + 40)
 static const char *
@@ -200,9 +172,6 @@ static void
 publish(struct target *t, enum backend_health health)
 {
 	t->record.health = (uint8_t)health;
-	t->record.verdict = health == HEALTH_UP ? HSTATE_UP :
-	    health == HEALTH_DOWN               ? HSTATE_DOWN :
-						  HSTATE_UNKNOWN;
 	atomic_store(&target_state(t)->health, (uint8_t)health);
 }
 
@@ -226,7 +195,7 @@ change(struct target *t, enum backend_health health,
 	    table_pool(t->f->table, b->pool)->slow_start_ms != 0)
 		begin_ramp(t, now_ns);
 	log_notice("backend %s is %s: %s check=%s result=%s streak=%u",
-	    who(t, text), health_name(health),
+	    who(t, text), backend_health_name(health),
 	    o->text[0] != '\0' ? o->text : answered,
 	    check_type_name(run->probe.check->type),
 	    probe_result_name(o->result), run->state.streak);
@@ -239,8 +208,6 @@ void
 failover_admit(struct target *t)
 {
 	publish(t, health_of(t));
-	if (t->record.probes == 0)
-		t->record.verdict = HSTATE_UNKNOWN;
 	/* Its patience with a backend that is new begins now. */
 	if (t->record.changed_ns == 0 && target_backend(t)->discovered)
 		t->record.changed_ns = clock_now_ns();
@@ -291,7 +258,7 @@ obey_agent(struct target *t, const struct agent_line *a)
 	if (a->has_admin && atomic_load(&state->agent_admin) != a->admin) {
 		atomic_store(&state->agent_admin, (uint8_t)a->admin);
 		log_notice("backend %s: agent says %s", who(t, text),
-		    admin_name(a->admin));
+		    backend_admin_name(a->admin));
 	}
 }
 

@@ -10,6 +10,7 @@
 
 #include "loaded/clock.h"
 #include "loaded/failover_impl.h"
+#include "loaded/prng.h"
 
 #define NS_PER_MS UINT64_C(1000000)
 #define MS_PER_S 1e3
@@ -22,14 +23,6 @@ struct old_targets {
 	uint32_t ntargets;
 	uint32_t *by_slot; /* index + 1 */
 };
-
-static uint32_t
-fast_ms(const struct check *check)
-{
-	return check->fast_interval_ms < check->interval_ms ?
-	    check->fast_interval_ms :
-	    check->interval_ms;
-}
 
 static void
 begin_probe(struct check_run *run)
@@ -62,18 +55,15 @@ static void
 on_done(struct probe *p, const struct probe_outcome *o)
 {
 	struct check_run *run = p->arg;
-	const struct check *check = p->check;
-	const uint64_t age_ms = (clock_now_ns() - p->started_ns) / NS_PER_MS;
-	uint64_t interval_ms = check->interval_ms;
+	uint64_t age_ms;
 
 	if (atomic_load(&run->target->f->abandoned))
 		return;
 	failover_judge(run, o);
-	if (hstate_is_changing(&run->state))
-		interval_ms = fast_ms(check);
+	age_ms = (clock_now_ns() - p->started_ns) / NS_PER_MS;
 	begin_after(run,
-	    age_ms < interval_ms ? (double)(interval_ms - age_ms) / MS_PER_S :
-				   0);
+	    check_wait_ms(p->check, hstate_is_changing(&run->state), age_ms) /
+		MS_PER_S);
 }
 
 /* The same address is asked in the same way as before. */
@@ -112,7 +102,17 @@ restored(const struct target *t, const struct check *check)
 	if (check->type == CHECK_AGENT && target_backend(t)->nchecks > 1 &&
 	    t->record.reason != PROBE_AGENT_DOWN)
 		return HSTATE_UNKNOWN;
-	return t->record.verdict;
+	if (t->record.probes == 0)
+		return HSTATE_UNKNOWN;
+	switch ((enum backend_health)t->record.health) {
+	case HEALTH_UP:
+		return HSTATE_UP;
+	case HEALTH_DOWN:
+		return HSTATE_DOWN;
+	case HEALTH_UNKNOWN:
+		break;
+	}
+	return HSTATE_UNKNOWN;
 }
 
 static void
@@ -336,23 +336,18 @@ failover_targets_free(struct failover *f)
 	f->ntargets = f->nruns = 0;
 }
 
-/*
- * A verdict that is not there yet is looked for at the fast pace.  Found
- * backends have just answered.
- */
+/* A verdict that is not there yet is looked for at the fast pace. */
 static void
 begin_run(struct check_run *run)
 {
-	const struct check *check = run->probe.check;
-	const uint32_t spread_ms = run->state.verdict == HSTATE_UNKNOWN ?
-	    fast_ms(check) :
-	    check->interval_ms;
+	const bool unknown = run->state.verdict == HSTATE_UNKNOWN;
 
 	if (run->left_s >= 0)
 		begin_after(run, run->left_s);
 	else
 		begin_after(run,
-		    (double)(failover_random(run->target->f) % spread_ms) /
+		    check_first_wait_ms(run->probe.check, unknown,
+			prng_next(&run->target->f->random)) /
 			MS_PER_S);
 }
 
@@ -369,18 +364,26 @@ failover_targets_begin(struct failover *f)
 		begin_run(&f->runs[i]);
 }
 
-/* Out of turn, but not more often than at the fast pace. */
+/*
+ * Out of turn, but not more often than at the fast pace: a suspicion that comes
+ * too early brings the next probe forward to the end of that time.
+ */
 static void
-probe_now(struct target *t, uint64_t now_ns)
+probe_soon(struct target *t, uint64_t now_ns)
 {
-	uint32_t pace_ms = fast_ms(t->runs[0].probe.check);
+	const uint64_t age_ms = (now_ns - t->urgent_ns) / NS_PER_MS;
+	const double wait_s =
+	    check_wait_ms(t->runs[0].probe.check, true, age_ms) / MS_PER_S;
 
-	if (t->urgent_ns != 0 && now_ns - t->urgent_ns < pace_ms * NS_PER_MS)
-		return;
-	t->urgent_ns = now_ns;
-	for (uint32_t i = 0; i < t->nruns; i++)
-		if (!t->runs[i].probe.running)
-			begin_probe(&t->runs[i]);
+	if (wait_s == 0)
+		t->urgent_ns = now_ns;
+	for (uint32_t i = 0; i < t->nruns; i++) {
+		struct check_run *run = &t->runs[i];
+
+		if (!run->probe.running &&
+		    ev_timer_remaining(t->f->loop, &run->next) > wait_s)
+			begin_after(run, wait_s);
+	}
 }
 
 /* Workers have seen SYNs that met silence or a reset. */
@@ -402,6 +405,6 @@ failover_suspect(struct failover *f)
 		if (count == t->suspect)
 			continue;
 		t->suspect = count;
-		probe_now(t, clock_now_ns());
+		probe_soon(t, clock_now_ns());
 	}
 }

@@ -36,11 +36,13 @@ pool_mode_next(bool *lost, const struct pool_mode_conf *conf,
 const char *
 pool_mode_name(enum pool_mode mode)
 {
-	static const char *const names[] = {
-		[POOL_NORMAL] = "normal",
-		[POOL_BACKUP] = "backup",
-		[POOL_PANIC] = "panic",
-	};
-
-	return names[mode];
+	switch (mode) {
+	case POOL_NORMAL:
+		return "normal";
+	case POOL_BACKUP:
+		return "backup";
+	case POOL_PANIC:
+		return "panic";
+	}
+	return "invalid";
 }

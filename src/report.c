@@ -108,20 +108,9 @@ pool_is_checked(const struct conf *conf, uint32_t p)
 	return pool->nchecks > 0 || conf_pool_is_discovered(conf, p);
 }
 
-/*
- * The segment is written by processes that have met the world: whatever a
- * number there is, it does not lead astray.
- */
-static const char *
-word(const char *const *words, size_t count, uint8_t number)
-{
-	return number < count ? words[number] : "invalid";
-}
-
 static void
 report_pools(const struct report *r)
 {
-	static const char *const modes[] = { "normal", "backup", "panic" };
 	const struct pool_state *state = segment_pools(r->segment);
 	uint32_t p;
 
@@ -129,8 +118,8 @@ report_pools(const struct report *r)
 		if (pool_is_checked(r->conf, p))
 			log_notice("counters pool_mode pool=%s ipv4=%s ipv6=%s",
 			    r->conf->pools[p].name,
-			    word(modes, 3, state[p].mode[TABLE_V4]),
-			    word(modes, 3, state[p].mode[TABLE_V6]));
+			    pool_mode_name(state[p].mode[TABLE_V4]),
+			    pool_mode_name(state[p].mode[TABLE_V6]));
 }
 
 /* For the inside of quotes on one line. */
@@ -150,9 +139,6 @@ static const char *
 format_health(const struct backend_state *state, const struct health *health,
     char text[static HEALTH_LEN])
 {
-	static const char *const healths[] = { "unknown", "up", "down" };
-	static const char *const admins[] = { "ready", "drain", "maint" };
-	const uint8_t admin = state->admin, agents = state->agent_admin;
 	struct health_record h;
 
 	text[0] = '\0';
@@ -162,8 +148,8 @@ format_health(const struct backend_state *state, const struct health *health,
 	snprintf(text, HEALTH_LEN,
 	    " health=%s admin=%s share=%u weight=%u probes=%" PRIu64
 	    " failures=%" PRIu64 " streak=%u result=%s reason=\"%s\"",
-	    word(healths, 3, state->health),
-	    word(admins, 3, admin > agents ? admin : agents), state->share,
+	    backend_health_name(state->health),
+	    backend_admin_name(backend_admin(state)), state->share,
 	    state->weight, h.probes, h.failures, h.streak,
 	    probe_result_name(h.result), h.text);
 	return text;

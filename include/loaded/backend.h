@@ -44,6 +44,13 @@ bool backend_usable(const struct backend_state *b, bool panic, uint64_t now_ns);
 /* Is it gone for its live flows too: down (unless panic), or in maint? */
 bool backend_is_lost(const struct backend_state *b, bool panic);
 
+/* The operator's word and the agent's: the stricter one. */
+enum backend_admin backend_admin(const struct backend_state *b);
+
+/* "ready", "up"; "invalid" for what no memory shared with others may hold. */
+const char *backend_admin_name(enum backend_admin admin);
+const char *backend_health_name(enum backend_health health);
+
 /* weight times share: to be compared with that of others, nothing else. */
 uint32_t backend_weight(const struct backend_state *b);
 

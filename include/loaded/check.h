@@ -76,7 +76,18 @@ struct check {
 /* "icmp", "tcp", ... */
 const char *check_type_name(enum check_type type);
 
-/* Run by the checker process, resp. by the supervisor. */
-bool check_is_remote(enum check_type type);
+/* From one probe to the next: interval, or the shorter one while changing. */
+uint32_t check_interval_ms(const struct check *check, bool changing);
+
+/*
+ * How long after its last probe began, age_ms ago, the next one has to wait;
+ * 0 when it is due.
+ */
+uint32_t check_wait_ms(const struct check *check, bool changing,
+    uint64_t age_ms);
+
+/* The wait for the first one: anywhere in an interval, as random says. */
+uint32_t check_first_wait_ms(const struct check *check, bool changing,
+    uint64_t random);
 
 #endif

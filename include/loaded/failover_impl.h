@@ -11,6 +11,7 @@
 
 #include "loaded/failover.h"
 #include "loaded/hstate.h"
+#include "loaded/local_addrs.h"
 #include "loaded/log.h"
 #include "loaded/probe.h"
 
@@ -69,10 +70,9 @@ struct failover {
 	ev_timer call;
 	struct check found_check;
 	struct candidate *candidates; /* owned */
+	struct local_addrs local;     /* owned: as of the last call */
 	uint32_t ncandidates;
 };
-
-uint64_t failover_random(struct failover *f);
 
 /* failover_targets.c: who is probed. */
 int failover_targets_build(struct failover *f, const struct table *table);

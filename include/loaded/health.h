@@ -25,7 +25,6 @@ struct health_record {
 	uint8_t check;             /* enum check_type of the same */
 	uint8_t reason;   /* enum probe_result behind the last change */
 	uint8_t health;   /* enum backend_health: that is published */
-	uint8_t verdict;  /* enum hstate_verdict, UNKNOWN before the first */
 	bool has_percent; /* its agent has spoken of its weight, */
 	uint16_t percent; /* and said this */
 	char text[PROBE_TEXT_LEN]; /* of the last failure; "" before */

@@ -41,7 +41,7 @@ struct pool_counts {
 enum pool_mode pool_mode_next(bool *lost, const struct pool_mode_conf *conf,
     const struct pool_counts *counts);
 
-/* "normal", "backup", "panic". */
+/* "normal", "backup", "panic"; "invalid" for any other. */
 const char *pool_mode_name(enum pool_mode mode);
 
 #endif

@@ -326,6 +326,24 @@ def test_syn_without_an_answer_makes_it_look_at_once(lab, servers, family):
         assert state["result"] in ("connect_timeout", "unreachable")
 
 
+def test_suspicion_right_after_another_is_not_forgotten(lab, servers, family):
+    """The first one is wrong, and its probe good; the second comes too early
+    for a probe of its own at once."""
+    b1 = lab.backends[0]
+    lab.start(service("web", [b1], ["80", "7"], pool={
+        "check": dict(rarely(), port=80, fast_interval="1s")}))
+    lab.daemon.wait_health("up", "web", b1)
+    before = lab.daemon.state("web", b1.ip[family])["probes"]
+    with pytest.raises(ConnectionRefusedError):
+        connect(lab.client, vip(family), 7)
+    wait_for("a probe", lambda: lab.daemon.state(
+        "web", b1.ip[family])["probes"] > before, 0.5)
+    with servers.killed(b1):
+        with pytest.raises(ConnectionRefusedError):
+            connect(lab.client, vip(family), 80)
+        lab.daemon.wait_state("web", b1.ip[family], 5, health="down")
+
+
 def test_suspicion_alone_takes_nobody_down(lab, servers, control, family):
     """The probe decides: a port that is not checked may be closed."""
     b1 = lab.backends[0]

@@ -1,26 +1,27 @@
 /*
- * test_check.c - what the types of checks are called, and who runs them.
+ * test_check.c - what the types of checks are called, and when one is due.
  */
 #include "loaded/check.h"
 
 #include <check.h>
 #include <stdlib.h>
 
+#include "loaded/prng.h"
 #include "runner.h"
+#include "seed.h"
 
 static const struct {
 	enum check_type type;
 	const char *name;
-	bool remote;
 } types[] = {
-	{ CHECK_ICMP, "icmp", false },
-	{ CHECK_TCP, "tcp", false },
-	{ CHECK_UDP, "udp", false },
-	{ CHECK_DNS, "dns", false },
-	{ CHECK_HTTP, "http", true },
-	{ CHECK_HTTPS, "https", true },
-	{ CHECK_EXEC, "exec", true },
-	{ CHECK_AGENT, "agent", false },
+	{ CHECK_ICMP, "icmp" },
+	{ CHECK_TCP, "tcp" },
+	{ CHECK_UDP, "udp" },
+	{ CHECK_DNS, "dns" },
+	{ CHECK_HTTP, "http" },
+	{ CHECK_HTTPS, "https" },
+	{ CHECK_EXEC, "exec" },
+	{ CHECK_AGENT, "agent" },
 };
 
 START_TEST(each_type_has_the_name_it_has_in_the_config)
@@ -29,9 +30,60 @@ START_TEST(each_type_has_the_name_it_has_in_the_config)
 }
 END_TEST
 
-START_TEST(what_has_a_big_parser_or_a_program_is_run_elsewhere)
+static const struct check slow_and_fast = {
+	.interval_ms = 2000,
+	.fast_interval_ms = 500,
+};
+static const struct check only_slow = {
+	.interval_ms = 200,
+	.fast_interval_ms = 1000,
+};
+
+START_TEST(a_change_is_looked_at_faster_and_never_slower)
 {
-	ck_assert_int_eq(check_is_remote(types[_i].type), types[_i].remote);
+	ck_assert_uint_eq(check_interval_ms(&slow_and_fast, false), 2000);
+	ck_assert_uint_eq(check_interval_ms(&slow_and_fast, true), 500);
+	ck_assert_uint_eq(check_interval_ms(&only_slow, false), 200);
+	ck_assert_uint_eq(check_interval_ms(&only_slow, true), 200);
+}
+END_TEST
+
+START_TEST(the_next_is_due_an_interval_after_the_last_began)
+{
+	ck_assert_uint_eq(check_wait_ms(&slow_and_fast, false, 0), 2000);
+	ck_assert_uint_eq(check_wait_ms(&slow_and_fast, false, 1999), 1);
+	ck_assert_uint_eq(check_wait_ms(&slow_and_fast, false, 2000), 0);
+	ck_assert_uint_eq(check_wait_ms(&slow_and_fast, true, 499), 1);
+	ck_assert_uint_eq(check_wait_ms(&slow_and_fast, true, 501), 0);
+	ck_assert_uint_eq(check_wait_ms(&slow_and_fast, false, UINT64_MAX), 0);
+}
+END_TEST
+
+/*
+ * Each tenth of the interval gets a tenth of 10,000 backends: within five
+ * deviations, which a fair draw leaves once in some 200,000 runs.
+ */
+START_TEST(first_probes_are_spread_over_an_interval)
+{
+	enum { BACKENDS = 10000, PARTS = 10, OFF = 150 };
+	const bool changing = _i == 1;
+	const uint32_t interval = check_interval_ms(&slow_and_fast, changing);
+	uint64_t state;
+	unsigned int parts[PARTS] = { 0 };
+
+	seed_random("check");
+	state = (uint64_t)random() + 1;
+	for (int i = 0; i < BACKENDS; i++) {
+		const uint32_t wait = check_first_wait_ms(&slow_and_fast,
+		    changing, prng_next(&state));
+
+		ck_assert_uint_lt(wait, interval);
+		parts[wait * PARTS / interval]++;
+	}
+	for (int i = 0; i < PARTS; i++) {
+		ck_assert_uint_gt(parts[i], BACKENDS / PARTS - OFF);
+		ck_assert_uint_lt(parts[i], BACKENDS / PARTS + OFF);
+	}
 }
 END_TEST
 
@@ -44,8 +96,10 @@ main(void)
 
 	tcase_add_loop_test(tcase, each_type_has_the_name_it_has_in_the_config,
 	    0, count);
-	tcase_add_loop_test(tcase,
-	    what_has_a_big_parser_or_a_program_is_run_elsewhere, 0, count);
+	tcase_add_test(tcase, a_change_is_looked_at_faster_and_never_slower);
+	tcase_add_test(tcase, the_next_is_due_an_interval_after_the_last_began);
+	tcase_add_loop_test(tcase, first_probes_are_spread_over_an_interval, 0,
+	    2);
 	suite_add_tcase(suite, tcase);
 	return run_suite(suite);
 }

@@ -24,7 +24,7 @@ record_of(uint32_t n)
 	r.probed_ns = r.changed_ns = r.probes = r.failures = n;
 	r.duration_us = n;
 	r.streak = (uint16_t)n;
-	r.result = r.check = r.reason = r.health = r.verdict = (uint8_t)n;
+	r.result = r.check = r.reason = r.health = (uint8_t)n;
 	memset(r.text, 'a' + (int)(n % 26), sizeof(r.text) - 1);
 	return r;
 }
@@ -59,7 +59,6 @@ START_TEST(zeroed_memory_is_a_record_without_a_story)
 	ck_assert(health_read(&h, &r));
 	ck_assert_uint_eq(r.probed_ns, 0);
 	ck_assert_uint_eq(r.probes, 0);
-	ck_assert_uint_eq(r.verdict, 0);
 	ck_assert_str_eq(r.text, "");
 }
 END_TEST
